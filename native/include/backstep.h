@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * backstep.h - what the native half of backstep does for the Java half.
+ *
+ * C is a muscle here: system calls and loops over pages. Which pages, when, how many checkpoints and what to
+ * do about an error is decided by the caller.
+ *
+ * Conventions
+ *   result    zero or a count on success, a negative code on failure: -errno, or one of BS_E... below.
+ *             The text of the last failure on this thread is bs_last_error(). Results must be looked at.
+ *   threads   every function that takes a bs_process must be called on the thread that made it (the kernel binds
+ *             a tracer to its thread), but for bs_process_wake, which any thread may call.
+ *   memory    structs are filled in by the callee; addresses inside them point into memory that the handle owns and
+ *             are valid until the next call with the same handle.
+ *   time      nanoseconds of CLOCK_MONOTONIC.
+ */
+#ifndef BACKSTEP_H
+#define BACKSTEP_H
+
+#include <stdint.h>
+
+#define BS_API __attribute__((visibility("default"), warn_unused_result))
+#define BS_API_VOID __attribute__((visibility("default")))
+
+#define BS_ABI_VERSION 1
+#define BS_PAGE_SIZE 4096
+
+/* positive results that ask for something */
+#define BS_MORE_FRAMES 1 /* a capture needs more frames: call again with BS_CAPTURE_CONTINUE, or abandon it */
+
+/* failures that are not an errno */
+#define BS_EGONE (-10001)    /* the target has exited */
+#define BS_EERROR (-10002)   /* an error of the target came first; bs_process_wait reports it */
+#define BS_EREFUSED (-10003) /* the rollback cannot be done as asked; nothing was touched */
+#define BS_EBROKEN (-10004)  /* a rollback failed half-way; the target must not run on */
+#define BS_EEXECED (-10005)  /* the target replaced its program; bs_process_wait reports it */
+#define BS_EBUSY (-10006)    /* a thread of the target did not stop in time; the target runs on */
+#define BS_EUNFIT (-10007)   /* a program that cannot be protected (32-bit, already traced, no system call gadget) */
+
+/* ---- the library ------------------------------------------------------------------------------------------- */
+
+BS_API uint32_t bs_abi_version(void);
+
+/* Size in bytes of the shared struct with this index, or 0: bs_host, bs_event, bs_capture, bs_restore, bs_restore_pages. */
+BS_API uint32_t bs_struct_size(uint32_t index);
+
+/* The last failure on this thread: operation, object and errno by name. Never null. */
+BS_API const char *bs_last_error(void);
+
+/* ---- the host ---------------------------------------------------------------------------------------------- */
+
+struct bs_host {
+    int64_t uffd_syscall;  /* 0: userfaultfd(2) works for this user, else -errno */
+    int64_t uffd_device;   /* 0: /dev/userfaultfd may be opened, else -errno */
+    uint64_t uffd_features; /* feature bits that the kernel offers */
+    int64_t wp_async;      /* 0: asynchronous write-protect works on private anonymous memory, else -errno */
+    int64_t pagemap_scan;  /* 0: PAGEMAP_SCAN works and re-protects, else -errno */
+    int64_t procmap_query; /* 0: PROCMAP_QUERY works, else -errno */
+    int64_t pidfd_getfd;   /* 0: descriptors of a child may be fetched, else -errno */
+    int64_t kcmp;          /* 0: descriptors may be compared, else -errno */
+    int64_t ptrace;        /* 0: a child may be seized, interrupted and read, else -errno */
+    int64_t process_vm;    /* 0: process_vm_readv and writev work on a child, else -errno */
+};
+
+/* Tries each facility on this process or on a child made for it. Takes a few milliseconds. */
+BS_API int bs_host_probe(struct bs_host *host);
+
+/* ---- output of a program that backstep starts ------------------------------------------------------------------ */
+
+/*
+ * One held stream. The program writes to a pipe; bytes move from it to an unnamed file and from there to the sink, each
+ * step by one system call, so that all of the state lives in the kernel. A standby process holds the same descriptors
+ * and finishes the job should this one be killed.
+ */
+typedef struct bs_output bs_output;
+
+BS_API int bs_output_open(int32_t sink, bs_output **out);
+
+/* Moves bytes until the program's end is closed or the sink fails. Blocks: one thread of the caller per stream. */
+BS_API int bs_output_pump(bs_output *output);
+
+/* Lets everything up to this position go out; UINT64_MAX lets all future bytes pass. Any thread. */
+BS_API_VOID void bs_output_release(bs_output *output, uint64_t position);
+
+/* Bytes that are held at this moment. Any thread. */
+BS_API uint64_t bs_output_held(const bs_output *output);
+
+/* Makes the pump return soon. Any thread. */
+BS_API_VOID void bs_output_stop(bs_output *output);
+
+/*
+ * Writes out all that is left, waiting for the sink; the pump must have returned. Returns 1 if others still hold the
+ * program's end (the standby process goes on for them), else 0.
+ */
+BS_API int bs_output_finish(bs_output *output);
+
+/* Frees the stream. Its pump must have returned or never have run. */
+BS_API_VOID void bs_output_close(bs_output *output);
+
+/* ---- a process --------------------------------------------------------------------------------------------- */
+
+typedef struct bs_process bs_process;
+
+/*
+ * Starts a program, stopped before its first instruction. arguments is argc strings laid end to end, each with its zero byte;
+ * the first is the program, looked up in PATH. output and error may be null: the stream is then inherited.
+ * Fails with -errno of execve when the program cannot be started.
+ */
+BS_API int bs_process_spawn(const char *arguments, uint32_t argc, bs_output *output, bs_output *error, bs_process **out);
+
+/* Takes hold of a running process. It runs on until something is asked of it. */
+BS_API int bs_process_attach(int32_t pid, bs_process **out);
+
+BS_API int32_t bs_process_pid(const bs_process *process);
+
+/*
+ * Makes the target's memory trackable: injects one userfaultfd system call, fetches the descriptor and closes it inside.
+ * Call it on a new handle and again after BS_EVENT_EXECED; leaves the target halted.
+ * interrupted_ns: how long the target's registers were not its own.
+ */
+BS_API int bs_process_track(bs_process *process, uint64_t *interrupted_ns);
+
+/* Signals to hold back from the target and report: bit n-1 for signal n. handled_too: also those that it handles itself. */
+BS_API_VOID void bs_process_catch(bs_process *process, uint64_t signals, uint64_t handled_too);
+
+#define BS_EVENT_NONE 0   /* the deadline came, or bs_process_wake was called */
+#define BS_EVENT_ERROR 1  /* a caught signal is held back; the thread stands */
+#define BS_EVENT_EXITED 2 /* status is the wait status */
+#define BS_EVENT_EXECED 3 /* a new program; stopped before its first instruction */
+
+struct bs_event {
+    uint64_t kind;
+    uint64_t tid;
+    uint64_t signal;
+    int64_t code;     /* si_code */
+    uint64_t address; /* si_addr */
+    uint64_t status;
+    uint64_t at_ns;
+};
+
+/* Lets the target run until something happens or the deadline comes. The target must not be halted. */
+BS_API int bs_process_wait(bs_process *process, uint64_t deadline_ns, struct bs_event *event);
+
+/* Ends a bs_process_wait early, now or when it comes. Any thread. */
+BS_API_VOID void bs_process_wake(bs_process *process);
+
+/* Stops all threads, as one; nested calls are allowed and count as one. */
+BS_API int bs_process_halt(bs_process *process);
+
+/* Lets a halted target run. A signal that was held back is delivered if deliver is not 0, else dropped. */
+BS_API int bs_process_resume(bs_process *process, uint32_t deliver);
+
+#define BS_CAPTURE_LIVE 1     /* copy while the target runs: no state is saved and the pages are a first guess */
+#define BS_CAPTURE_CONTINUE 2 /* go on after BS_MORE_FRAMES */
+
+#define BS_PHASE_FREEZE 0
+#define BS_PHASE_SCAN 1
+#define BS_PHASE_COPY 2
+#define BS_PHASE_STATE 3
+#define BS_PHASE_THAW 4
+#define BS_PHASES 5
+
+struct bs_range {
+    uint64_t first; /* page number */
+    uint64_t end;   /* one past the last page */
+};
+
+struct bs_capture {
+    uint64_t flags;       /* in */
+    uint64_t frames;      /* in: address of frame_count frame addresses */
+    uint64_t frame_count; /* in */
+    uint64_t page_count;  /* out: pages copied, or needed with BS_MORE_FRAMES */
+    uint64_t pages;       /* out: address of page_count page numbers, ascending; page i is in frame i */
+    uint64_t held;        /* out: address of held_count bs_range: pages that have content of their own */
+    uint64_t held_count;  /* out */
+    uint64_t held_pages;  /* out */
+    uint64_t state;       /* out: address of the execution state */
+    uint64_t state_size;  /* out: bytes */
+    uint64_t output_mark; /* out: position of standard output */
+    uint64_t error_mark;  /* out: position of standard error */
+    uint64_t threads;     /* out */
+    uint64_t mappings;    /* out */
+    uint64_t layout_changed; /* out: 1 when mappings differ from the last capture */
+    uint64_t at_ns;       /* out: when the target stood */
+    uint64_t pause_ns;    /* out */
+    uint64_t phase_ns[BS_PHASES]; /* out */
+};
+
+/*
+ * One capture: freeze, find the written pages, copy them, save the execution state, protect again, thaw (unless halted
+ * before). On failure the target runs on and every page whose mark was taken is part of the next capture.
+ */
+BS_API int bs_process_capture(bs_process *process, struct bs_capture *capture);
+
+/* Gives up a capture that asked for more frames: thaws; nothing is forgotten. */
+BS_API int bs_process_capture_abandon(bs_process *process);
+
+/* Counts a use of the files that a state names; each retained state must be released once. */
+BS_API_VOID void bs_process_state_retain(bs_process *process, uint64_t state);
+BS_API_VOID void bs_process_state_release(bs_process *process, uint64_t state);
+
+struct bs_restore {
+    uint64_t written;       /* out: address of written_count bs_range: pages written since the last capture */
+    uint64_t written_count; /* out */
+    uint64_t held;          /* out: as in bs_capture, of this moment */
+    uint64_t held_count;    /* out */
+};
+
+/*
+ * First half of a rollback to a state: halts, checks that it can be done, ends threads born since, puts mappings back, and
+ * says which pages were written. BS_EREFUSED: nothing was touched. From the first change on until
+ * bs_process_restore_finish the target is killed should this process die, so that it never runs on half restored.
+ */
+BS_API int bs_process_restore_begin(bs_process *process, uint64_t state, struct bs_restore *restore);
+
+struct bs_restore_pages {
+    uint64_t pages;         /* address of count page numbers, ascending */
+    uint64_t frames;        /* address of count frame addresses: what those pages must become */
+    uint64_t count;
+    uint64_t dropped;       /* address of dropped_count page numbers, ascending: pages without content of their own */
+    uint64_t dropped_count;
+};
+
+/*
+ * Second half: puts pages, files, output and registers back and protects. The target stays halted. restore->held is what
+ * the target holds afterwards.
+ */
+BS_API int bs_process_restore_finish(bs_process *process, uint64_t state, const struct bs_restore_pages *pages,
+                                     struct bs_restore *restore);
+
+/* Kills the target and waits for its end. */
+BS_API int bs_process_kill(bs_process *process);
+
+/* Sends a signal, as kill(2). */
+BS_API int bs_process_signal(bs_process *process, int32_t signal);
+
+/* Faults, for a halted target. */
+BS_API int bs_process_thread_count(const bs_process *process);
+BS_API int bs_register_count(void);
+BS_API const char *bs_register_name(uint32_t index);
+BS_API int bs_process_flip_register(bs_process *process, uint32_t thread, uint32_t index, uint64_t mask);
+BS_API int bs_process_flip_memory(bs_process *process, uint64_t address, uint64_t mask);
+
+/* Lets go: the target runs on untracked, as if nothing had been. Frees the handle. */
+BS_API_VOID void bs_process_close(bs_process *process);
+
+/* ---- costs, for benchmarks --------------------------------------------------------------------------------- */
+
+/* Copies count pages of a process to frames with one thread, as a capture does. Returns nanoseconds. */
+BS_API int64_t bs_measure_copy(int32_t pid, uint64_t pages, uint64_t frames, uint64_t count, uint32_t write);
+
+#endif

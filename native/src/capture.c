@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The pause. Mappings are registered before the scan, so that the scan sees them. A scan takes the marks of written pages;
+ * they stay in `carried` until the capture is complete, so that a capture that fails forgets none.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <string.h>
+
+#include "error.h"
+#include "process.h"
+
+static bool has_error(const struct bs_process *p) {
+    for (size_t i = 0; i < bs_threads_count(p); i++) {
+        if (bs_threads_at(p, i)->state == THREAD_ERROR) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void end_phase(struct bs_process *p, int phase) {
+    uint64_t now = bs_now_ns();
+    p->phase_ns[phase] += now - p->phase_began_ns;
+    p->phase_began_ns = now;
+}
+
+static int list_pages(struct bs_process *p) {
+    p->pages.size = 0;
+    for (size_t i = 0; i < bs_ranges_count(&p->dirty); i++) {
+        const struct bs_range *range = bs_ranges_at(&p->dirty, i);
+        uint64_t *place = bs_vector_extend(&p->pages, (range->end - range->first) * sizeof *place);
+        if (!place) {
+            return -ENOMEM;
+        }
+        for (uint64_t page = range->first; page < range->end; page++) {
+            *place++ = page;
+        }
+    }
+    return 0;
+}
+
+static int find_dirty(struct bs_process *p) {
+    int result = bs_track_all(p);
+    if (result == 0) {
+        result = bs_ranges_intersect(&p->dirty, p->all_dirty ? &p->held : &p->carried, &p->held);
+    }
+    return result == 0 ? list_pages(p) : result;
+}
+
+static int begin(struct bs_process *p, bool live) {
+    memset(p->phase_ns, 0, sizeof p->phase_ns);
+    p->capture_began_ns = p->phase_began_ns = bs_now_ns();
+    if (!live && !p->halted) {
+        int result = bs_freeze(p);
+        if (result < 0) {
+            return result;
+        }
+    }
+    p->capturing = true;
+    if (!live && has_error(p)) {
+        return bs_fail(BS_EERROR, "an error of process %d came before the capture", (int) p->pid);
+    }
+    end_phase(p, BS_PHASE_FREEZE);
+    int result = find_dirty(p);
+    end_phase(p, BS_PHASE_SCAN);
+    return result;
+}
+
+static int copy_and_save(struct bs_process *p, const struct bs_capture *c, bool live) {
+    if (live) {
+        p->carried.size = 0; /* copying notes there what it could not read */
+        p->all_dirty = true; /* unless it comes to its end */
+    }
+    int result = bs_copy_in(p, (const uint64_t *) p->pages.data, (const uint64_t *) (uintptr_t) c->frames,
+                            p->pages.size / sizeof(uint64_t), live);
+    end_phase(p, BS_PHASE_COPY);
+    if (result == 0 && !live) {
+        result = bs_state_save(p);
+        end_phase(p, BS_PHASE_STATE);
+    }
+    if (result == 0) {
+        p->all_dirty = false;
+        if (!live) {
+            p->carried.size = 0;
+        }
+    }
+    return result;
+}
+
+static void fill_in(const struct bs_process *p, struct bs_capture *c, bool live) {
+    c->pages = (uint64_t) (uintptr_t) p->pages.data;
+    c->held = (uint64_t) (uintptr_t) p->held.data;
+    c->held_count = bs_ranges_count(&p->held);
+    c->held_pages = bs_ranges_pages(&p->held);
+    c->threads = bs_threads_count(p);
+    c->mappings = p->mappings.size / sizeof(struct bs_mapping);
+    c->layout_changed = p->layout_changed;
+    c->at_ns = p->capture_began_ns + p->phase_ns[BS_PHASE_FREEZE];
+    c->state = c->state_size = c->output_mark = c->error_mark = 0;
+    if (!live) {
+        const struct bs_state *head = (const struct bs_state *) p->state.data;
+        c->state = (uint64_t) (uintptr_t) p->state.data;
+        c->state_size = p->state.size;
+        c->output_mark = head->marks[0];
+        c->error_mark = head->marks[1];
+    }
+    memcpy(c->phase_ns, p->phase_ns, sizeof c->phase_ns);
+}
+
+static int let_go(struct bs_process *p, bool live) {
+    p->capturing = false;
+    int result = live || p->halted ? 0 : bs_thaw(p);
+    end_phase(p, BS_PHASE_THAW);
+    return result;
+}
+
+int bs_process_capture(bs_process *p, struct bs_capture *c) {
+    bool live = (c->flags & BS_CAPTURE_LIVE) != 0;
+    int result = 0;
+    if (c->flags & BS_CAPTURE_CONTINUE) {
+        if (!p->capturing) {
+            return bs_fail(-EINVAL, "no capture of process %d waits for frames", (int) p->pid);
+        }
+    } else if ((result = begin(p, live)) < 0) {
+        if (p->capturing && let_go(p, live) < 0) {
+            return bs_fail(BS_EGONE, "process %d could not be let go", (int) p->pid);
+        }
+        return result;
+    }
+    c->page_count = p->pages.size / sizeof(uint64_t);
+    if (c->page_count > c->frame_count) {
+        return BS_MORE_FRAMES;
+    }
+    result = copy_and_save(p, c, live);
+    int thawed = let_go(p, live);
+    c->pause_ns = p->phase_began_ns - p->capture_began_ns;
+    if (result == 0) {
+        fill_in(p, c, live);
+    }
+    return result < 0 ? result : thawed;
+}
+
+int bs_process_capture_abandon(bs_process *p) {
+    if (!p->capturing) {
+        return 0;
+    }
+    return let_go(p, false);
+}

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Pages between the target and frames. process_vm_readv and writev move many runs at a time but respect the target's own
+ * protections; /proc/PID/mem does not, and takes over for the pages that the fast way refuses.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "error.h"
+#include "process.h"
+
+#define BATCH 512
+
+struct batch {
+    struct iovec ours[BATCH];
+    struct iovec theirs[BATCH];
+    unsigned long our_count;
+    unsigned long their_count;
+    size_t pages;
+};
+
+/* Takes pages from the front as far as they fit, runs joined on both sides. */
+static void fill(struct batch *batch, const uint64_t *pages, const uint64_t *frames, size_t count) {
+    batch->our_count = batch->their_count = 0;
+    batch->pages = 0;
+    for (size_t i = 0; i < count; i++) {
+        bool our_run = i > 0 && frames[i] == frames[i - 1] + BS_PAGE_SIZE;
+        bool their_run = i > 0 && pages[i] == pages[i - 1] + 1;
+        if ((!our_run && batch->our_count == BATCH) || (!their_run && batch->their_count == BATCH)) {
+            return;
+        }
+        if (our_run) {
+            batch->ours[batch->our_count - 1].iov_len += BS_PAGE_SIZE;
+        } else {
+            batch->ours[batch->our_count++] = (struct iovec) {(void *) (uintptr_t) frames[i], BS_PAGE_SIZE};
+        }
+        if (their_run) {
+            batch->theirs[batch->their_count - 1].iov_len += BS_PAGE_SIZE;
+        } else {
+            batch->theirs[batch->their_count++] = (struct iovec) {(void *) (uintptr_t) (pages[i] * BS_PAGE_SIZE), BS_PAGE_SIZE};
+        }
+        batch->pages++;
+    }
+}
+
+typedef int (*slow_copy)(struct bs_process *p, uint64_t page, uint64_t frame);
+
+static int copy(struct bs_process *p, const uint64_t *pages, const uint64_t *frames, size_t count, bool in, slow_copy slow) {
+    struct batch batch;
+    size_t done = 0;
+    while (done < count) {
+        fill(&batch, pages + done, frames + done, count - done);
+        ssize_t moved = in ? process_vm_readv(p->pid, batch.ours, batch.our_count, batch.theirs, batch.their_count, 0)
+                           : process_vm_writev(p->pid, batch.ours, batch.our_count, batch.theirs, batch.their_count, 0);
+        if (moved < 0 && errno != EFAULT && errno != EPERM) {
+            return bs_fail_errno("%s memory of process %d", in ? "read" : "write", (int) p->pid);
+        }
+        size_t whole = moved > 0 ? (size_t) moved / BS_PAGE_SIZE : 0;
+        done += whole;
+        if (whole < batch.pages) {
+            int result = slow(p, pages[done], frames[done]);
+            if (result < 0) {
+                return result;
+            }
+            done++;
+        }
+    }
+    return 0;
+}
+
+static int slow_in(struct bs_process *p, uint64_t page, uint64_t frame) {
+    if (pread(p->memory, (void *) (uintptr_t) frame, BS_PAGE_SIZE, (off_t) (page * BS_PAGE_SIZE)) != BS_PAGE_SIZE) {
+        return bs_fail_errno("read page %llx of process %d", (unsigned long long) page, (int) p->pid);
+    }
+    return 0;
+}
+
+/* While the target runs a page may go away before it is read: it is left for the next capture to judge. */
+static int slow_in_live(struct bs_process *p, uint64_t page, uint64_t frame) {
+    if (pread(p->memory, (void *) (uintptr_t) frame, BS_PAGE_SIZE, (off_t) (page * BS_PAGE_SIZE)) != BS_PAGE_SIZE) {
+        memset((void *) (uintptr_t) frame, 0, BS_PAGE_SIZE);
+        return bs_ranges_add(&p->carried, page, page + 1);
+    }
+    return 0;
+}
+
+static int slow_out(struct bs_process *p, uint64_t page, uint64_t frame) {
+    if (pwrite(p->memory, (const void *) (uintptr_t) frame, BS_PAGE_SIZE, (off_t) (page * BS_PAGE_SIZE)) != BS_PAGE_SIZE) {
+        return bs_fail_errno("write page %llx of process %d", (unsigned long long) page, (int) p->pid);
+    }
+    return 0;
+}
+
+int bs_copy_in(struct bs_process *p, const uint64_t *pages, const uint64_t *frames, size_t count, bool live) {
+    return copy(p, pages, frames, count, true, live ? slow_in_live : slow_in);
+}
+
+int bs_copy_out(struct bs_process *p, const uint64_t *pages, const uint64_t *frames, size_t count) {
+    return copy(p, pages, frames, count, false, slow_out);
+}
+
+static const char zeros[BS_PAGE_SIZE];
+
+static int drop_run(struct bs_process *p, uint64_t first, uint64_t end) {
+    int64_t value = 0;
+    int result = bs_remote_call(p, SYS_madvise,
+                                (uint64_t[6]) {first * BS_PAGE_SIZE, (end - first) * BS_PAGE_SIZE, MADV_DONTNEED}, &value);
+    if (result < 0 || value == 0) {
+        return result;
+    }
+    if (value != -EINVAL) {
+        errno = (int) -value;
+        return bs_fail_errno("drop pages from %llx of process %d", (unsigned long long) first, (int) p->pid);
+    }
+    for (uint64_t page = first; page < end; page++) { /* locked memory cannot be dropped, but it is anonymous */
+        if ((result = slow_out(p, page, (uint64_t) (uintptr_t) zeros)) < 0) {
+            return result;
+        }
+    }
+    return 0;
+}
+
+int bs_drop(struct bs_process *p, const uint64_t *pages, size_t count) {
+    for (size_t i = 0; i < count;) {
+        size_t run = i + 1;
+        while (run < count && pages[run] == pages[run - 1] + 1) {
+            run++;
+        }
+        int result = drop_run(p, pages[i], pages[run - 1] + 1);
+        if (result < 0) {
+            return result;
+        }
+        i = run;
+    }
+    return 0;
+}
+
+int64_t bs_measure_copy(int32_t pid, uint64_t pages, uint64_t frames, uint64_t count, uint32_t write) {
+    struct bs_process reader = {.pid = pid, .memory = -1};
+    const uint64_t *numbers = (const uint64_t *) (uintptr_t) pages;
+    const uint64_t *places = (const uint64_t *) (uintptr_t) frames;
+    uint64_t start = bs_now_ns();
+    int result = write ? bs_copy_out(&reader, numbers, places, count) : bs_copy_in(&reader, numbers, places, count, false);
+    return result < 0 ? result : (int64_t) (bs_now_ns() - start);
+}

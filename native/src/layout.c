@@ -1,0 +1,449 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The target's mappings: read in the pause (one PROCMAP_QUERY each), registered for tracking when they are new, and put back
+ * by a rollback with as few remote calls as the difference needs.
+ *
+ * Registering splits and joins mappings in the kernel, so two lists are never compared entry by entry but at
+ * each address: what lies here now, and what lay here then.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "error.h"
+#include "kernel.h"
+#include "process.h"
+
+#define PAGE_UP(address) (((address) + BS_PAGE_SIZE - 1) & ~(uint64_t) (BS_PAGE_SIZE - 1))
+#define FIELD_START_BRK 47
+
+/* ---- opening ----------------------------------------------------------------------------------------------- */
+
+static int read_heap_start(struct bs_process *p) {
+    char text[2048];
+    int file = openat(p->proc, "stat", O_RDONLY | O_CLOEXEC);
+    ssize_t length = file < 0 ? -1 : read(file, text, sizeof text - 1);
+    if (file >= 0) {
+        close(file);
+    }
+    text[length > 0 ? length : 0] = 0;
+    char *field = strrchr(text, ')'); /* the end of field 2, which may hold anything */
+    for (int number = 2; field && number < FIELD_START_BRK; number++) {
+        field = strchr(field + 1, ' ');
+    }
+    if (!field) {
+        return bs_fail_errno("read where the heap of process %d starts", (int) p->pid);
+    }
+    p->heap_start = PAGE_UP(strtoull(field, NULL, 10));
+    return 0;
+}
+
+static bool is_special(const char *name) {
+    return strncmp(name, "[vdso]", 6) == 0 || strncmp(name, "[vvar", 5) == 0 || strncmp(name, "[vsyscall]", 10) == 0 ||
+           strncmp(name, "[uprobes]", 9) == 0;
+}
+
+static int read_special(struct bs_process *p) {
+    int file = openat(p->proc, "maps", O_RDONLY | O_CLOEXEC);
+    FILE *maps = file < 0 ? NULL : fdopen(file, "r");
+    if (!maps) {
+        return bs_fail_errno("read the mappings of process %d", (int) p->pid);
+    }
+    char line[4608];
+    p->special.size = 0;
+    while (fgets(line, sizeof line, maps)) {
+        unsigned long long start, end;
+        const char *name = strchr(line, '[');
+        if (name && is_special(name) && sscanf(line, "%llx-%llx", &start, &end) == 2 &&
+            bs_ranges_add(&p->special, start / BS_PAGE_SIZE, end / BS_PAGE_SIZE) < 0) {
+            fclose(maps);
+            return -ENOMEM;
+        }
+    }
+    fclose(maps);
+    return 0;
+}
+
+static int reopen(struct bs_process *p, int *descriptor, const char *name, int flags) {
+    if (*descriptor >= 0) {
+        close(*descriptor);
+    }
+    *descriptor = openat(p->proc, name, flags | O_CLOEXEC);
+    return *descriptor < 0 ? bs_fail_errno("open /proc/%d/%s", (int) p->pid, name) : 0;
+}
+
+int bs_layout_open(struct bs_process *p) {
+    int result;
+    if ((result = reopen(p, &p->maps, "maps", O_RDONLY)) < 0 || (result = reopen(p, &p->pagemap, "pagemap", O_RDWR)) < 0 ||
+        (result = reopen(p, &p->memory, "mem", O_RDWR)) < 0 ||
+        (result = reopen(p, &p->descriptors, "fd", O_RDONLY | O_DIRECTORY)) < 0) {
+        return result;
+    }
+    if (p->pidfd < 0) {
+        p->pidfd = (int) syscall(SYS_pidfd_open, p->pid, 0);
+        if (p->pidfd < 0) {
+            return bs_fail_errno("open process %d", (int) p->pid);
+        }
+    }
+    if ((result = read_heap_start(p)) < 0 || (result = read_special(p)) < 0) {
+        return result;
+    }
+    return bs_layout_read(p, &p->fresh);
+}
+
+/* ---- reading ----------------------------------------------------------------------------------------------- */
+
+static bool lies_in_special(const struct bs_process *p, uint64_t start) {
+    for (size_t i = 0; i < bs_ranges_count(&p->special); i++) {
+        const struct bs_range *range = bs_ranges_at(&p->special, i);
+        if (start / BS_PAGE_SIZE >= range->first && start / BS_PAGE_SIZE < range->end) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* For kernels before PROCMAP_QUERY: the same from the text. */
+static int read_text(struct bs_process *p, struct bs_vector *into) {
+    int file = openat(p->proc, "maps", O_RDONLY | O_CLOEXEC);
+    FILE *maps = file < 0 ? NULL : fdopen(file, "r");
+    if (!maps) {
+        return bs_fail_errno("read the mappings of process %d", (int) p->pid);
+    }
+    char line[4608];
+    while (fgets(line, sizeof line, maps)) {
+        unsigned long long start, end, offset, inode;
+        unsigned int major, minor;
+        char protection[8];
+        if (sscanf(line, "%llx-%llx %7s %llx %x:%x %llu", &start, &end, protection, &offset, &major, &minor, &inode) != 7 ||
+            lies_in_special(p, start)) {
+            continue;
+        }
+        struct bs_mapping *mapping = bs_vector_extend(into, sizeof *mapping);
+        if (!mapping) {
+            fclose(maps);
+            return -ENOMEM;
+        }
+        *mapping = (struct bs_mapping) {.start = start,
+                                        .end = end,
+                                        .flags = (protection[0] == 'r' ? MAPPING_READ : 0) |
+                                                 (protection[1] == 'w' ? MAPPING_WRITE : 0) |
+                                                 (protection[2] == 'x' ? MAPPING_EXECUTE : 0) |
+                                                 (protection[3] == 's' ? MAPPING_SHARED : 0),
+                                        .offset = inode ? offset : 0,
+                                        .device = inode ? makedev(major, minor) : 0,
+                                        .inode = inode};
+    }
+    fclose(maps);
+    return 0;
+}
+
+int bs_layout_read(struct bs_process *p, struct bs_vector *into) {
+    into->size = 0;
+    struct procmap_query query = {.size = sizeof query, .query_flags = PROCMAP_QUERY_COVERING_OR_NEXT_VMA};
+    while (ioctl(p->maps, PROCMAP_QUERY, &query) == 0) {
+        if (!lies_in_special(p, query.vma_start)) {
+            struct bs_mapping *mapping = bs_vector_extend(into, sizeof *mapping);
+            if (!mapping) {
+                return -ENOMEM;
+            }
+            *mapping = (struct bs_mapping) {.start = query.vma_start,
+                                            .end = query.vma_end,
+                                            .flags = query.vma_flags & 0xf,
+                                            .offset = query.inode ? query.vma_offset : 0,
+                                            .device = query.inode ? makedev(query.dev_major, query.dev_minor) : 0,
+                                            .inode = query.inode};
+        }
+        query.query_addr = query.vma_end;
+        query.query_flags = PROCMAP_QUERY_COVERING_OR_NEXT_VMA;
+        query.vma_name_size = query.build_id_size = 0;
+    }
+    if (errno == ENOENT) {
+        return 0;
+    }
+    if (errno == ENOTTY) {
+        into->size = 0;
+        return read_text(p, into);
+    }
+    return bs_fail_errno("read the mappings of process %d", (int) p->pid);
+}
+
+/* Where brk stands, to the page: the end of the anonymous mappings that follow the heap's start without a gap. */
+uint64_t bs_layout_heap_end(const struct bs_process *p, const struct bs_vector *mappings) {
+    uint64_t end = p->heap_start;
+    const struct bs_mapping *mapping = (const struct bs_mapping *) mappings->data;
+    for (size_t i = 0; i < mappings->size / sizeof *mapping; i++, mapping++) {
+        if (mapping->start == end && mapping->inode == 0 && !(mapping->flags & MAPPING_SHARED)) {
+            end = mapping->end;
+        }
+    }
+    return end;
+}
+
+/* ---- registering ------------------------------------------------------------------------------------------- */
+
+static int remember_file(struct bs_process *p, const struct bs_mapping *mapping) {
+    struct bs_mapped_file *file = (struct bs_mapped_file *) p->mapped_files.data;
+    for (size_t i = 0; i < p->mapped_files.size / sizeof *file; i++, file++) {
+        if (file->device == mapping->device && file->inode == mapping->inode) {
+            return 0;
+        }
+    }
+    char link[64], path[4096];
+    snprintf(link, sizeof link, "map_files/%llx-%llx", (unsigned long long) mapping->start, (unsigned long long) mapping->end);
+    ssize_t length = readlinkat(p->proc, link, path, sizeof path - 1);
+    if (length <= 0) {
+        return 0; /* a rollback that needs it will say so */
+    }
+    path[length] = 0;
+    file = bs_vector_extend(&p->mapped_files, sizeof *file);
+    char *copy = strdup(path);
+    if (!file || !copy) {
+        free(copy);
+        return -ENOMEM;
+    }
+    *file = (struct bs_mapped_file) {.device = mapping->device, .inode = mapping->inode, .path = copy};
+    return 0;
+}
+
+int bs_layout_register_one(struct bs_process *p, const struct bs_mapping *mapping) {
+    struct uffdio_register range = {.range = {.start = mapping->start, .len = mapping->end - mapping->start},
+                                    .mode = UFFDIO_REGISTER_MODE_WP};
+    if (ioctl(p->uffd, UFFDIO_REGISTER, &range) < 0) {
+        return bs_fail_errno("track %llx-%llx of process %d", (unsigned long long) mapping->start,
+                             (unsigned long long) mapping->end, (int) p->pid);
+    }
+    return 0;
+}
+
+int bs_layout_register(struct bs_process *p) {
+    int result = bs_layout_read(p, &p->fresh);
+    if (result < 0) {
+        return result;
+    }
+    p->layout_changed = p->fresh.size != p->mappings.size || memcmp(p->fresh.data, p->mappings.data, p->fresh.size) != 0;
+    if (!p->layout_changed) {
+        return 0;
+    }
+    const struct bs_mapping *known = (const struct bs_mapping *) p->mappings.data;
+    const struct bs_mapping *end = (const struct bs_mapping *) (p->mappings.data + p->mappings.size);
+    const struct bs_mapping *mapping = (const struct bs_mapping *) p->fresh.data;
+    for (size_t i = 0; i < p->fresh.size / sizeof *mapping; i++, mapping++) {
+        while (known < end && known->start < mapping->start) {
+            known++;
+        }
+        if ((known < end && memcmp(known, mapping, sizeof *known) == 0)) {
+            continue;
+        }
+        if (mapping->inode && (result = remember_file(p, mapping)) < 0) {
+            return result;
+        }
+        if (!(mapping->flags & MAPPING_SHARED) && (result = bs_layout_register_one(p, mapping)) < 0) {
+            return result;
+        }
+    }
+    struct bs_vector swap = p->mappings;
+    p->mappings = p->fresh;
+    p->fresh = swap;
+    return 0;
+}
+
+/* ---- putting back ------------------------------------------------------------------------------------------ */
+
+struct cursor {
+    const struct bs_mapping *at;
+    const struct bs_mapping *end;
+};
+
+/* The mapping that covers the address, or null; next is where this answer may change. */
+static const struct bs_mapping *covering(struct cursor *cursor, uint64_t address, uint64_t *next) {
+    while (cursor->at < cursor->end && cursor->at->end <= address) {
+        cursor->at++;
+    }
+    if (cursor->at == cursor->end) {
+        return NULL;
+    }
+    uint64_t change = cursor->at->start <= address ? cursor->at->end : cursor->at->start;
+    if (change < *next) {
+        *next = change;
+    }
+    return cursor->at->start <= address ? cursor->at : NULL;
+}
+
+static bool same_backing(const struct bs_mapping *a, const struct bs_mapping *b, uint64_t address) {
+    return a->inode == b->inode && a->device == b->device && (a->flags & MAPPING_SHARED) == (b->flags & MAPPING_SHARED) &&
+           (a->inode == 0 || a->offset + (address - a->start) == b->offset + (address - b->start));
+}
+
+typedef int (*difference_visitor)(struct bs_process *p, uint64_t start, uint64_t end, const struct bs_mapping *now,
+                                  const struct bs_mapping *wanted);
+
+/* Visits each stretch of addresses in which the two lists differ; neighbouring gaps and equal stretches are passed over. */
+static int visit_differences(struct bs_process *p, const struct bs_vector *now, const struct bs_mapping *wanted, size_t count,
+                             difference_visitor visit) {
+    struct cursor current = {(const struct bs_mapping *) now->data, (const struct bs_mapping *) (now->data + now->size)};
+    struct cursor target = {wanted, wanted + count};
+    uint64_t address = 0;
+    while (current.at < current.end || target.at < target.end) {
+        uint64_t next = UINT64_MAX;
+        const struct bs_mapping *here = covering(&current, address, &next);
+        const struct bs_mapping *then = covering(&target, address, &next);
+        if (next == UINT64_MAX) {
+            break;
+        }
+        bool differs = (here || then) && !(here && then && here->flags == then->flags && same_backing(here, then, address));
+        int result = differs ? visit(p, address, next, here, then) : 0;
+        if (result < 0) {
+            return result;
+        }
+        address = next;
+    }
+    return 0;
+}
+
+static int protection(const struct bs_mapping *mapping) {
+    return (mapping->flags & MAPPING_READ ? PROT_READ : 0) | (mapping->flags & MAPPING_WRITE ? PROT_WRITE : 0) |
+           (mapping->flags & MAPPING_EXECUTE ? PROT_EXEC : 0);
+}
+
+/* Opens the file of a mapping and makes sure that it is still that file. */
+static int open_mapped(const struct bs_process *p, const struct bs_mapping *mapping) {
+    const struct bs_mapped_file *file = (const struct bs_mapped_file *) p->mapped_files.data;
+    for (size_t i = 0; i < p->mapped_files.size / sizeof *file; i++, file++) {
+        if (file->device != mapping->device || file->inode != mapping->inode) {
+            continue;
+        }
+        struct stat status;
+        bool shared_write = (mapping->flags & MAPPING_SHARED) && (mapping->flags & MAPPING_WRITE);
+        int descriptor = open(file->path, (shared_write ? O_RDWR : O_RDONLY) | O_CLOEXEC);
+        if (descriptor >= 0 && fstat(descriptor, &status) == 0 && status.st_ino == mapping->inode) {
+            return descriptor;
+        }
+        if (descriptor >= 0) {
+            close(descriptor);
+        }
+        return bs_fail(BS_EREFUSED, "process %d unmapped %s, which is no longer there to be mapped again", (int) p->pid,
+                       file->path);
+    }
+    return bs_fail(BS_EREFUSED, "process %d unmapped a file (inode %llu) that cannot be mapped again", (int) p->pid,
+                   (unsigned long long) mapping->inode);
+}
+
+static bool must_map(const struct bs_mapping *now, const struct bs_mapping *wanted, uint64_t start) {
+    return wanted && !(now && same_backing(now, wanted, start));
+}
+
+static int check_difference(struct bs_process *p, uint64_t start, uint64_t end, const struct bs_mapping *now,
+                            const struct bs_mapping *wanted) {
+    (void) end;
+    if (!must_map(now, wanted, start)) {
+        return 0;
+    }
+    if (wanted->inode) {
+        int descriptor = open_mapped(p, wanted);
+        if (descriptor < 0) {
+            return descriptor;
+        }
+        close(descriptor);
+    } else if (wanted->flags & MAPPING_SHARED) {
+        return bs_fail(BS_EREFUSED, "process %d unmapped shared memory at %llx, which cannot be brought back", (int) p->pid,
+                       (unsigned long long) start);
+    }
+    return 0;
+}
+
+int bs_layout_check(struct bs_process *p, const struct bs_mapping *wanted, size_t count) {
+    int result = bs_layout_read(p, &p->fresh);
+    return result < 0 ? result : visit_differences(p, &p->fresh, wanted, count, check_difference);
+}
+
+static int remote(struct bs_process *p, const char *what, long number, const uint64_t arguments[6]) {
+    int64_t value = 0;
+    int result = bs_remote_call(p, number, arguments, &value);
+    if (result < 0) {
+        return result;
+    }
+    if (value < 0 && value > -4096) {
+        errno = (int) -value;
+        return bs_fail_errno("%s at %llx in process %d", what, (unsigned long long) arguments[0], (int) p->pid);
+    }
+    return 0;
+}
+
+static int unmap_difference(struct bs_process *p, uint64_t start, uint64_t end, const struct bs_mapping *now,
+                            const struct bs_mapping *wanted) {
+    return now && !wanted ? remote(p, "munmap", SYS_munmap, (uint64_t[6]) {start, end - start}) : 0;
+}
+
+static int map_difference(struct bs_process *p, uint64_t start, uint64_t end, const struct bs_mapping *now,
+                          const struct bs_mapping *wanted) {
+    if (!wanted) {
+        return 0;
+    }
+    if (!must_map(now, wanted, start)) {
+        return remote(p, "mprotect", SYS_mprotect, (uint64_t[6]) {start, end - start, (uint64_t) protection(wanted)});
+    }
+    uint64_t flags = MAP_FIXED | (wanted->flags & MAPPING_SHARED ? MAP_SHARED : MAP_PRIVATE);
+    if (!wanted->inode) {
+        return remote(p, "mmap", SYS_mmap, (uint64_t[6]) {start, end - start, (uint64_t) protection(wanted),
+                                                          flags | MAP_ANONYMOUS, (uint64_t) -1, 0});
+    }
+    int ours = open_mapped(p, wanted), theirs = -1;
+    if (ours < 0) {
+        return ours;
+    }
+    int result = bs_remote_borrow(p, ours, &theirs);
+    close(ours);
+    if (result < 0) {
+        return result;
+    }
+    result = remote(p, "mmap", SYS_mmap, (uint64_t[6]) {start, end - start, (uint64_t) protection(wanted), flags,
+                                                        (uint64_t) theirs, wanted->offset + (start - wanted->start)});
+    int closed = bs_remote_close(p, theirs);
+    return result < 0 ? result : closed;
+}
+
+static int report_difference(struct bs_process *p, uint64_t start, uint64_t end, const struct bs_mapping *now,
+                             const struct bs_mapping *wanted) {
+    return bs_fail(BS_EBROKEN, "mappings of process %d differ at %llx-%llx (%s) after they were put back", (int) p->pid,
+                   (unsigned long long) start, (unsigned long long) end,
+                   !now ? "missing" : !wanted ? "in excess" : "of another kind");
+}
+
+static int restore_heap(struct bs_process *p, uint64_t heap_end) {
+    int64_t value = 0;
+    int result = bs_remote_call(p, SYS_brk, (uint64_t[6]) {heap_end}, &value);
+    return result < 0 ? result : bs_layout_read(p, &p->fresh);
+}
+
+int bs_layout_restore(struct bs_process *p, const struct bs_mapping *wanted, size_t count, uint64_t heap_end) {
+    int result = bs_layout_read(p, &p->fresh);
+    /* The heap shrinks by brk, before anything of it is unmapped, and grows by brk once nothing lies in its way. */
+    if (result == 0 && bs_layout_heap_end(p, &p->fresh) > heap_end) {
+        result = restore_heap(p, heap_end);
+    }
+    if (result == 0) {
+        result = visit_differences(p, &p->fresh, wanted, count, unmap_difference);
+    }
+    if (result == 0 && bs_layout_heap_end(p, &p->fresh) < heap_end) {
+        result = restore_heap(p, heap_end);
+    }
+    if (result == 0) {
+        result = bs_layout_read(p, &p->fresh);
+    }
+    if (result == 0) {
+        result = visit_differences(p, &p->fresh, wanted, count, map_difference);
+    }
+    if (result == 0) {
+        result = bs_layout_read(p, &p->fresh);
+    }
+    p->mappings.size = 0; /* what was mapped anew looks like what was there before, but is not registered */
+    return result < 0 ? result : visit_differences(p, &p->fresh, wanted, count, report_difference);
+}

@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The traced process as the files of this directory share it. */
+#ifndef BS_PROCESS_H
+#define BS_PROCESS_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+#include <sys/user.h>
+#include <time.h>
+
+#include "backstep.h"
+#include "vector.h"
+
+enum thread_state {
+    THREAD_RUNNING,   /* or on its way to a stop that was asked for */
+    THREAD_LISTENING, /* stopped by job control, and waiting for SIGCONT */
+    THREAD_STOPPED,   /* at a trap of ours: its registers may be read and set */
+    THREAD_ERROR,     /* about to receive a caught signal */
+};
+
+struct bs_thread {
+    pid_t tid;
+    enum thread_state state;
+    uint64_t serial; /* never used twice, unlike a tid */
+    int signal;      /* THREAD_ERROR: which */
+    bool group_stopped;
+    bool trap_pending; /* was interrupted and has not reported yet */
+};
+
+/* Execution state of one thread, as it lies in a state blob, followed by xstate_size bytes. */
+struct bs_thread_state {
+    uint64_t tid;
+    uint64_t serial;
+    uint64_t signal_mask;
+    uint64_t rseq_address; /* where the kernel writes on each return to user mode; 0: nowhere */
+    uint64_t rseq_size;
+    uint64_t rseq_signature;
+    uint64_t xstate_size; /* multiple of 8 */
+    struct user_regs_struct registers;
+};
+
+/* One mapping. Bits of flags are those of PROCMAP_QUERY: read, write, execute, shared. */
+struct bs_mapping {
+    uint64_t start;
+    uint64_t end;
+    uint64_t flags;
+    uint64_t offset;
+    uint64_t device;
+    uint64_t inode;
+};
+
+#define MAPPING_READ 1
+#define MAPPING_WRITE 2
+#define MAPPING_EXECUTE 4
+#define MAPPING_SHARED 8
+
+/* A file that the target had open. dup is ours, of the same open file; -1 for pipes and sockets, which must see their ends close. */
+struct bs_file {
+    uint64_t references;
+    int dup;
+    unsigned mode; /* st_mode */
+    uint64_t device;
+    uint64_t inode;
+    int open_flags;
+};
+
+/* One descriptor of the target. */
+struct bs_descriptor {
+    int fd;
+    int close_on_exec;
+    struct bs_file *file;
+};
+
+/* One descriptor as it lies in a state blob. */
+struct bs_descriptor_state {
+    struct bs_descriptor descriptor;
+    int64_t position; /* -1: not a file that has one */
+    int64_t length;
+};
+
+/* Head of a state blob: counts of what follows, in this order. */
+struct bs_state {
+    uint64_t size;
+    uint64_t thread_count;
+    uint64_t mapping_count;
+    uint64_t descriptor_count;
+    uint64_t heap_end;
+    uint64_t marks[2];
+};
+
+struct bs_mapped_file {
+    uint64_t device;
+    uint64_t inode;
+    char *path;
+};
+
+struct bs_process {
+    pid_t pid;
+    bool halted;
+    bool capturing; /* between BS_MORE_FRAMES and its answer */
+    bool exited;
+    bool execed;
+    int exit_status;
+    uint64_t next_serial;
+    struct bs_vector threads; /* struct bs_thread */
+    uint64_t caught_signals;
+    bool catch_handled;
+
+    timer_t timer;
+    bool timer_made;
+    int wake; /* atomic */
+
+    int proc;        /* /proc/PID */
+    int maps;        /* /proc/PID/maps */
+    int pagemap;     /* /proc/PID/pagemap */
+    int memory;      /* /proc/PID/mem */
+    int descriptors; /* /proc/PID/fd */
+    int pidfd;
+    int uffd;
+
+    bool no_guard_category; /* the kernel does not tell guard pages apart */
+    uint64_t gadget;     /* address of a syscall instruction in the target */
+    uint64_t heap_start; /* page-aligned */
+    struct bs_vector special;      /* bs_range in pages: vdso and its like, never touched */
+    struct bs_vector mappings;     /* struct bs_mapping, as last seen and registered */
+    struct bs_vector fresh;        /* struct bs_mapping, being read */
+    struct bs_vector mapped_files; /* struct bs_mapped_file */
+
+    struct bs_vector regions; /* struct page_region, output of a scan */
+    struct bs_vector held;    /* bs_range: pages with content of their own, of the last scan */
+    struct bs_vector written; /* bs_range: pages written, of the last scan */
+    struct bs_vector present; /* bs_range: pages that are there at all, of the last scan */
+    struct bs_vector dirty;   /* bs_range: to be copied */
+    struct bs_vector carried; /* bs_range: marks taken and not yet copied */
+    struct bs_vector scratch; /* bs_range */
+    bool all_dirty;           /* marks were taken and could not be noted: everything held is dirty */
+    uint64_t capture_began_ns;
+    uint64_t phase_began_ns;
+    uint64_t phase_ns[BS_PHASES];
+    bool layout_changed;
+    struct bs_vector pages;   /* uint64_t */
+
+    struct bs_vector open_files; /* struct bs_descriptor */
+    struct bs_vector state;      /* the blob */
+    bs_output *outputs[2];
+};
+
+/* process.c */
+static inline size_t bs_threads_count(const struct bs_process *p) {
+    return p->threads.size / sizeof(struct bs_thread);
+}
+
+static inline struct bs_thread *bs_threads_at(const struct bs_process *p, size_t index) {
+    return (struct bs_thread *) p->threads.data + index;
+}
+
+struct bs_thread *bs_thread_by_tid(const struct bs_process *p, pid_t tid);
+int bs_collect(struct bs_process *p, pid_t tid, bool block); /* takes in one wait status; 0: none, 1: one, or a failure */
+int bs_freeze(struct bs_process *p);
+int bs_thaw(struct bs_process *p);
+void bs_timer_arm(struct bs_process *p, uint64_t deadline_ns);
+void bs_timer_disarm(struct bs_process *p);
+uint64_t bs_now_ns(void);
+int bs_set_kill_on_exit(struct bs_process *p, bool on);
+
+/* remote.c: system calls made by the target on our behalf */
+int bs_remote_init(struct bs_process *p);
+int bs_remote_call(struct bs_process *p, long number, const uint64_t arguments[6], int64_t *result);
+int bs_remote_call_in(struct bs_process *p, pid_t tid, long number, const uint64_t arguments[6], int64_t *result);
+int bs_remote_borrow(struct bs_process *p, int ours, int *theirs); /* gives the target a copy of a descriptor of ours */
+int bs_remote_close(struct bs_process *p, int theirs);
+int bs_remote_end_thread(struct bs_process *p, struct bs_thread *thread);
+
+/* track.c */
+int bs_track_open(struct bs_process *p, uint64_t *interrupted_ns);
+void bs_track_close(struct bs_process *p);
+int bs_scan(struct bs_process *p); /* fills present, held and written, re-protects; carries what it found */
+bool bs_scan_finds_page(const struct bs_process *p, uint64_t start, uint64_t end); /* looks without touching */
+int bs_track_all(struct bs_process *p); /* registers what is not registered and scans */
+
+/* layout.c */
+int bs_layout_open(struct bs_process *p);
+int bs_layout_read(struct bs_process *p, struct bs_vector *into);
+int bs_layout_register(struct bs_process *p); /* reads the mappings and registers what is new */
+int bs_layout_register_one(struct bs_process *p, const struct bs_mapping *mapping);
+uint64_t bs_layout_heap_end(const struct bs_process *p, const struct bs_vector *mappings);
+int bs_layout_check(struct bs_process *p, const struct bs_mapping *wanted, size_t count);
+int bs_layout_restore(struct bs_process *p, const struct bs_mapping *wanted, size_t count, uint64_t heap_end);
+
+/* copy.c */
+int bs_copy_in(struct bs_process *p, const uint64_t *pages, const uint64_t *frames, size_t count, bool live);
+int bs_copy_out(struct bs_process *p, const uint64_t *pages, const uint64_t *frames, size_t count);
+int bs_drop(struct bs_process *p, const uint64_t *pages, size_t count);
+
+/* files.c */
+int bs_files_refresh(struct bs_process *p);
+int bs_files_save(struct bs_process *p, struct bs_vector *blob);
+int bs_files_check(struct bs_process *p, const struct bs_descriptor_state *wanted, size_t count);
+int bs_files_restore(struct bs_process *p, const struct bs_descriptor_state *wanted, size_t count);
+void bs_file_release(struct bs_file *file);
+void bs_files_fini(struct bs_process *p);
+
+/* rseq.c */
+int bs_rseq_save(pid_t tid, struct bs_thread_state *state);
+int bs_rseq_withdraw(struct bs_process *p, const struct bs_thread_state *state); /* before memory changes */
+int bs_rseq_restore(struct bs_process *p, const struct bs_thread_state *state);  /* after it is as it was */
+
+/* state.c */
+struct bs_state_parts {
+    const struct bs_state *head;
+    const char *threads; /* bs_thread_state, each followed by its extended registers */
+    const struct bs_mapping *mappings;
+    const struct bs_descriptor_state *descriptors;
+};
+void bs_state_split(uint64_t address, struct bs_state_parts *parts);
+const struct bs_thread_state *bs_state_next_thread(const struct bs_thread_state *thread);
+int bs_state_save(struct bs_process *p);
+
+/* registers_x86_64.c: everything that knows the processor */
+int bs_registers_get(pid_t tid, struct user_regs_struct *registers);
+int bs_registers_set(pid_t tid, const struct user_regs_struct *registers);
+int bs_registers_save(pid_t tid, struct bs_vector *blob, uint64_t serial);
+int bs_registers_restore(const struct bs_thread_state *state);
+void bs_registers_prepare_call(struct user_regs_struct *registers, uint64_t gadget, long number, const uint64_t arguments[6]);
+int64_t bs_registers_result(const struct user_regs_struct *registers);
+bool bs_registers_at_gadget(const unsigned char *code);
+#define BS_GADGET_SIZE 2
+int bs_program_check(struct bs_process *p);
+
+/* output.c */
+int bs_output_pipe(const bs_output *output);
+void bs_output_given(bs_output *output); /* the program has its end; ours is closed */
+int bs_output_drain(bs_output *output, uint64_t *position); /* all that was written up to now */
+int bs_output_truncate(bs_output *output, uint64_t position);
+int bs_output_standby(bs_output *output, bs_output *error);
+
+#endif

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+#define _GNU_SOURCE
+#include "vector.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "error.h"
+
+int bs_vector_reserve(struct bs_vector *vector, size_t capacity) {
+    if (capacity <= vector->capacity) {
+        return 0;
+    }
+    size_t grown = vector->capacity ? vector->capacity : 4096;
+    while (grown < capacity) {
+        grown *= 2;
+    }
+    char *data = realloc(vector->data, grown);
+    if (!data) {
+        errno = ENOMEM;
+        return bs_fail_errno("working memory of %zu bytes", grown);
+    }
+    memset(data + vector->capacity, 0, grown - vector->capacity);
+    vector->data = data;
+    vector->capacity = grown;
+    return 0;
+}
+
+void *bs_vector_extend(struct bs_vector *vector, size_t bytes) {
+    if (bs_vector_reserve(vector, vector->size + bytes) < 0) {
+        return NULL;
+    }
+    void *place = vector->data + vector->size;
+    vector->size += bytes;
+    return place;
+}
+
+void bs_vector_fini(struct bs_vector *vector) {
+    free(vector->data);
+    memset(vector, 0, sizeof *vector);
+}
+
+int bs_ranges_add(struct bs_vector *ranges, uint64_t first, uint64_t end) {
+    size_t count = bs_ranges_count(ranges);
+    if (count > 0 && bs_ranges_at(ranges, count - 1)->end >= first) {
+        struct bs_range *last = bs_ranges_at(ranges, count - 1);
+        if (end > last->end) {
+            last->end = end;
+        }
+        return 0;
+    }
+    struct bs_range *range = bs_vector_extend(ranges, sizeof *range);
+    if (!range) {
+        return -ENOMEM;
+    }
+    range->first = first;
+    range->end = end;
+    return 0;
+}
+
+uint64_t bs_ranges_pages(const struct bs_vector *ranges) {
+    uint64_t pages = 0;
+    for (size_t i = 0; i < bs_ranges_count(ranges); i++) {
+        pages += bs_ranges_at(ranges, i)->end - bs_ranges_at(ranges, i)->first;
+    }
+    return pages;
+}
+
+int bs_ranges_union(struct bs_vector *target, const struct bs_vector *a, const struct bs_vector *b) {
+    size_t ia = 0, ib = 0;
+    target->size = 0;
+    while (ia < bs_ranges_count(a) || ib < bs_ranges_count(b)) {
+        int from_a = ib == bs_ranges_count(b) ||
+                     (ia < bs_ranges_count(a) && bs_ranges_at(a, ia)->first <= bs_ranges_at(b, ib)->first);
+        const struct bs_range *range = from_a ? bs_ranges_at(a, ia++) : bs_ranges_at(b, ib++);
+        if (bs_ranges_add(target, range->first, range->end) < 0) {
+            return -ENOMEM;
+        }
+    }
+    return 0;
+}
+
+int bs_ranges_intersect(struct bs_vector *target, const struct bs_vector *a, const struct bs_vector *b) {
+    size_t ia = 0, ib = 0;
+    target->size = 0;
+    while (ia < bs_ranges_count(a) && ib < bs_ranges_count(b)) {
+        const struct bs_range *x = bs_ranges_at(a, ia), *y = bs_ranges_at(b, ib);
+        uint64_t first = x->first > y->first ? x->first : y->first;
+        uint64_t end = x->end < y->end ? x->end : y->end;
+        if (first < end && bs_ranges_add(target, first, end) < 0) {
+            return -ENOMEM;
+        }
+        if (x->end < y->end) {
+            ia++;
+        } else {
+            ib++;
+        }
+    }
+    return 0;
+}

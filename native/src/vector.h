@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Growable arrays that keep their memory between captures, and sorted page ranges held in them. */
+#ifndef BS_VECTOR_H
+#define BS_VECTOR_H
+
+#include "backstep.h"
+
+#include <stddef.h>
+
+struct bs_vector {
+    char *data;
+    size_t size;     /* bytes in use */
+    size_t capacity; /* bytes */
+};
+
+/* Makes room for that many bytes in all; populated, so that a later pause does not fault. 0 or -ENOMEM. */
+int bs_vector_reserve(struct bs_vector *vector, size_t capacity);
+
+/* Room for bytes more at the end, counted as used; null when out of memory. */
+void *bs_vector_extend(struct bs_vector *vector, size_t bytes);
+
+void bs_vector_fini(struct bs_vector *vector);
+
+static inline size_t bs_ranges_count(const struct bs_vector *ranges) {
+    return ranges->size / sizeof(struct bs_range);
+}
+
+static inline struct bs_range *bs_ranges_at(const struct bs_vector *ranges, size_t index) {
+    return (struct bs_range *) ranges->data + index;
+}
+
+/* Appends pages that do not lie before the last range; joins neighbours. 0 or -ENOMEM. */
+int bs_ranges_add(struct bs_vector *ranges, uint64_t first, uint64_t end);
+
+uint64_t bs_ranges_pages(const struct bs_vector *ranges);
+
+/* target = a or b. target must be neither of them. 0 or -ENOMEM. */
+int bs_ranges_union(struct bs_vector *target, const struct bs_vector *a, const struct bs_vector *b);
+
+/* target = a and b. target must be neither of them. 0 or -ENOMEM. */
+int bs_ranges_intersect(struct bs_vector *target, const struct bs_vector *a, const struct bs_vector *b);
+
+#endif
