@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+#   make               build target/backstep.jar with all it needs beside it; then ./backstep runs
+#   make demo          a short demonstration
+#   make test          all tests but the long ones: native, unit, integration
+#   make soak          the long tests
+#   make bench         the benchmarks
+#   make sanitize      the native library's tests under address and undefined-behaviour sanitizers
+#   make install-deps  install the system packages that all this needs (Debian, as root)
+#   make clean         remove target/
+
+# Maven says no more than warnings and errors, and when it runs tests what these say. It is no part of our own make.
+LEVEL := -Dorg.slf4j.simpleLogger
+MVN := env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL mvn --batch-mode --no-transfer-progress $(LEVEL).defaultLogLevel=warn
+MVN_TEST := $(MVN) $(LEVEL).log.org.apache.maven.plugin.surefire=info $(LEVEL).log.org.apache.maven.plugin.failsafe=info
+
+NATIVE := -s -C native BUILD=$(CURDIR)/target/native
+
+# Written when a build has succeeded; dated when it began, so that an edit during the build counts.
+BUILT := target/.built
+BEGIN = @mkdir -p target && touch target/.began
+END = @mv target/.began $(BUILT)
+
+# With the directories, so that a removed file counts too.
+SOURCES := pom.xml LICENSE $(shell find src/main native -path native/test -prune -o -print)
+
+.PHONY: all demo test soak bench sanitize clean install-deps build-deps
+.NOTPARALLEL:
+
+all: $(BUILT)
+
+$(BUILT): $(SOURCES) | build-deps
+	$(BEGIN)
+	@echo 'building backstep (the first time Maven fetches what it needs)'
+	@$(MVN) package -Dmaven.test.skip=true
+	$(END)
+
+demo: $(BUILT) install-deps
+	@bench/demo.sh
+
+bench: $(BUILT) install-deps
+	@bench/run.sh
+
+test: install-deps
+	@$(MAKE) $(NATIVE) check
+	$(BEGIN)
+	@$(MVN_TEST) verify
+	$(END)
+
+soak: install-deps
+	$(BEGIN)
+	@$(MVN_TEST) verify -Dgroups=soak
+	$(END)
+
+sanitize: build-deps
+	@$(MAKE) $(NATIVE) sanitize
+
+clean:
+	rm -rf target
+
+install-deps:
+	@.ci/deps build test
+
+build-deps:
+	@.ci/deps build

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.backstep.core;
+
+/**
+ * What passes between engine and target in one capture: frames go in, the pages that were copied into them come out. One
+ * object serves all captures of an engine, so a capture allocates nothing after warm-up. Not thread-safe.
+ */
+public final class Capture implements AutoCloseable {
+    private static final Phase[] PHASES = Phase.values();
+
+    private final LongVector frames = new LongVector();
+    private final LongVector pages = new LongVector();
+    private final PageRanges dropped = new PageRanges();
+    private final long[] phaseNs = new long[PHASES.length];
+    private boolean live;
+    private ExecutionState state;
+    private long framesNeeded;
+    private long trackedPages;
+    private long atNs;
+    private long pauseNs;
+
+    /** In: addresses of free frames. The first of them, as many as there are {@link #pages()}, are used. */
+    public LongVector frames() {
+        return frames;
+    }
+
+    /** In: copy while the target runs. The pages are a first guess that the next capture corrects, and no state is saved. */
+    public boolean isLive() {
+        return live;
+    }
+
+    public Capture live(boolean on) {
+        live = on;
+        return this;
+    }
+
+    /** In: where the execution state goes. */
+    public ExecutionState state() {
+        return state;
+    }
+
+    public Capture state(ExecutionState into) {
+        state = into;
+        return this;
+    }
+
+    /** Out: the pages written since the last capture, ascending; page i was copied into frame i. */
+    public LongVector pages() {
+        return pages;
+    }
+
+    /** Out: pages that had content of their own at the last capture and have none now. */
+    public PageRanges dropped() {
+        return dropped;
+    }
+
+    /** Out: how many frames the capture needs, when it got too few. */
+    public long framesNeeded() {
+        return framesNeeded;
+    }
+
+    public void framesNeeded(long count) {
+        framesNeeded = count;
+    }
+
+    /** Out: pages of the target that have content of their own. */
+    public long trackedPages() {
+        return trackedPages;
+    }
+
+    public void trackedPages(long count) {
+        trackedPages = count;
+    }
+
+    /** Out: when the target stood, by System.nanoTime. */
+    public long atNs() {
+        return atNs;
+    }
+
+    public void atNs(long nanoTime) {
+        atNs = nanoTime;
+    }
+
+    /** Out: how long the target stood. */
+    public long pauseNs() {
+        return pauseNs;
+    }
+
+    public void pauseNs(long nanos) {
+        pauseNs = nanos;
+    }
+
+    public long phaseNs(Phase phase) {
+        return phaseNs[phase.ordinal()];
+    }
+
+    public void phaseNs(Phase phase, long nanos) {
+        phaseNs[phase.ordinal()] = nanos;
+    }
+
+    /** Forgets the last capture's results; the frames stay. */
+    public void clearResults() {
+        pages.clear();
+        dropped.clear();
+        framesNeeded = 0;
+        trackedPages = 0;
+        atNs = 0;
+        pauseNs = 0;
+        java.util.Arrays.fill(phaseNs, 0);
+    }
+
+    @Override
+    public void close() {
+        frames.close();
+        pages.close();
+        dropped.close();
+    }
+}

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.backstep.core;
+
+/**
+ * A fault that was injected.
+ *
+ * @param atNs when, by System.nanoTime
+ * @param model "register" or "memory"
+ * @param where for people, and enough to repeat it: "thread 0 rip bit 44"
+ * @param seed what the random choices came from
+ */
+public record Fault(long atNs, String model, String where, long seed) {
+}

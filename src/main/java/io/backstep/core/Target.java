@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.backstep.core;
+
+/**
+ * Something whose state can be captured and put back in place: a process, a region, a virtual machine.
+ *
+ * <p>All methods but {@link #wake()} are called by one thread, the one that called {@link #start()}. Failures are
+ * {@link BackstepException}s whose reason says what became of the target.
+ */
+public interface Target extends AutoCloseable {
+    /** "process", "region" or "vm". */
+    String kind();
+
+    /** A short name for people. */
+    String name();
+
+    /** The process id, or 0. */
+    long pid();
+
+    /** Begins tracking. Leaves the target halted. Called again after {@link TargetEvent.Kind#REPLACED}. */
+    void start();
+
+    ExecutionState newState();
+
+    /** Lets the target run until something happens or the deadline (System.nanoTime) comes. It must not be halted. */
+    void await(long deadlineNs, TargetEvent event);
+
+    /** Ends an await early, the running one or the next. Any thread. */
+    void wake();
+
+    /** Stops the target as a whole. Without effect on one that stands. */
+    void halt();
+
+    /** Lets a halted target run. Whatever error it stands at is forgotten. */
+    void resume();
+
+    /** Lets a target that stands at an error run into it, as if nobody had looked. */
+    void resumeIntoError();
+
+    /**
+     * Takes a capture: the pause. On success the pages written since the last one are in the capture's frames, and the
+     * target runs on (or stays halted).
+     *
+     * @return false if there were too few frames: the target stands, and the call must be repeated with
+     *     {@link Capture#framesNeeded()} frames or given up by {@link #abandonCapture()}.
+     * @throws BackstepException the target runs on as it was, and no page is forgotten: the next capture has them.
+     */
+    boolean capture(Capture capture);
+
+    /** Gives up a capture that had too few frames. The target runs on; no page is forgotten. */
+    void abandonCapture();
+
+    /**
+     * First half of a rollback: halts the target, makes sure that it can be given this state, undoes changes to its layout,
+     * and tells which pages were written (or dropped) since the last capture.
+     *
+     * @throws BackstepException REFUSED: nothing was touched; BROKEN: the target must not run on.
+     */
+    void beginRollback(ExecutionState state, PageRanges written);
+
+    /** Second half: writes the pages and puts the rest of the state back. The target stays halted. Failure is BROKEN. */
+    void finishRollback(ExecutionState state, PageWrites writes);
+
+    /** Called after publication: output older than this state can no longer be taken back. */
+    void commit(ExecutionState oldestKept);
+
+    /** Kills a target that must not run on. */
+    void kill();
+
+    /** Where faults can be injected while the target is halted. */
+    FaultSurface faultSurface();
+
+    /** Bytes that the target keeps back until they are committed, and other memory used for it. */
+    long heldBytes();
+
+    /** Lets the target go: it runs on, untracked. May be called twice. */
+    @Override
+    void close();
+}
