@@ -120,6 +120,9 @@ BS_API int32_t bs_process_pid(const bs_process *process);
  */
 BS_API int bs_process_track(bs_process *process, uint64_t *interrupted_ns);
 
+/* Ends tracking: every protection is gone. The target stays held. */
+BS_API_VOID void bs_process_untrack(bs_process *process);
+
 /* Signals to hold back from the target and report: bit n-1 for signal n. handled_too: also those that it handles itself. */
 BS_API_VOID void bs_process_catch(bs_process *process, uint64_t signals, uint64_t handled_too);
 
@@ -195,9 +198,9 @@ BS_API int bs_process_capture(bs_process *process, struct bs_capture *capture);
 /* Gives up a capture that asked for more frames: thaws; nothing is forgotten. */
 BS_API int bs_process_capture_abandon(bs_process *process);
 
-/* Counts a use of the files that a state names; each retained state must be released once. */
-BS_API_VOID void bs_process_state_retain(bs_process *process, uint64_t state);
-BS_API_VOID void bs_process_state_release(bs_process *process, uint64_t state);
+/* Counts a use of the files that a state names; each copy that is kept must be released once, also after the process was closed. */
+BS_API_VOID void bs_state_retain(uint64_t state);
+BS_API_VOID void bs_state_release(uint64_t state);
 
 struct bs_restore {
     uint64_t written;       /* out: address of written_count bs_range: pages written since the last capture */

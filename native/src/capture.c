@@ -67,24 +67,30 @@ static int begin(struct bs_process *p, bool live) {
     return result;
 }
 
-static int copy_and_save(struct bs_process *p, const struct bs_capture *c, bool live) {
-    if (live) {
-        p->carried.size = 0; /* copying notes there what it could not read */
-        p->all_dirty = true; /* unless it comes to its end */
-    }
-    int result = bs_copy_in(p, (const uint64_t *) p->pages.data, (const uint64_t *) (uintptr_t) c->frames,
-                            p->pages.size / sizeof(uint64_t), live);
-    end_phase(p, BS_PHASE_COPY);
-    if (result == 0 && !live) {
-        result = bs_state_save(p);
-        end_phase(p, BS_PHASE_STATE);
+/* While the target runs, a page may go away before it is copied: it stays carried. */
+static int copy_live(struct bs_process *p, const uint64_t *frames) {
+    struct bs_vector missed = {0};
+    int result = bs_copy_in(p, (const uint64_t *) p->pages.data, frames, p->pages.size / sizeof(uint64_t), &missed);
+    if (result == 0) {
+        result = bs_track_complete(p);
     }
     if (result == 0) {
-        p->all_dirty = false;
-        if (!live) {
-            p->carried.size = 0;
-        }
+        result = bs_vector_copy(&p->carried, &missed);
     }
+    bs_vector_fini(&missed);
+    return result;
+}
+
+static int copy_and_save(struct bs_process *p, const uint64_t *frames) {
+    int result = bs_copy_in(p, (const uint64_t *) p->pages.data, frames, p->pages.size / sizeof(uint64_t), NULL);
+    end_phase(p, BS_PHASE_COPY);
+    if (result == 0) {
+        result = bs_state_save(p);
+    }
+    if (result == 0) {
+        result = bs_track_complete(p);
+    }
+    end_phase(p, BS_PHASE_STATE);
     return result;
 }
 
@@ -132,7 +138,8 @@ int bs_process_capture(bs_process *p, struct bs_capture *c) {
     if (c->page_count > c->frame_count) {
         return BS_MORE_FRAMES;
     }
-    result = copy_and_save(p, c, live);
+    const uint64_t *frames = (const uint64_t *) (uintptr_t) c->frames;
+    result = live ? copy_live(p, frames) : copy_and_save(p, frames);
     int thawed = let_go(p, live);
     c->pause_ns = p->phase_began_ns - p->capture_began_ns;
     if (result == 0) {

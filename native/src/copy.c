@@ -49,9 +49,23 @@ static void fill(struct batch *batch, const uint64_t *pages, const uint64_t *fra
     }
 }
 
-typedef int (*slow_copy)(struct bs_process *p, uint64_t page, uint64_t frame);
+static int slow_in(struct bs_process *p, uint64_t page, uint64_t frame) {
+    if (pread(p->memory, (void *) (uintptr_t) frame, BS_PAGE_SIZE, (off_t) (page * BS_PAGE_SIZE)) != BS_PAGE_SIZE) {
+        return bs_fail_errno("read page %llx of process %d", (unsigned long long) page, (int) p->pid);
+    }
+    return 0;
+}
 
-static int copy(struct bs_process *p, const uint64_t *pages, const uint64_t *frames, size_t count, bool in, slow_copy slow) {
+static int slow_out(struct bs_process *p, uint64_t page, uint64_t frame) {
+    if (pwrite(p->memory, (const void *) (uintptr_t) frame, BS_PAGE_SIZE, (off_t) (page * BS_PAGE_SIZE)) != BS_PAGE_SIZE) {
+        return bs_fail_errno("write page %llx of process %d", (unsigned long long) page, (int) p->pid);
+    }
+    return 0;
+}
+
+/* missed, if not null, takes the pages that could not be read. */
+static int copy(struct bs_process *p, const uint64_t *pages, const uint64_t *frames, size_t count, bool in,
+                struct bs_vector *missed) {
     struct batch batch;
     size_t done = 0;
     while (done < count) {
@@ -64,7 +78,11 @@ static int copy(struct bs_process *p, const uint64_t *pages, const uint64_t *fra
         size_t whole = moved > 0 ? (size_t) moved / BS_PAGE_SIZE : 0;
         done += whole;
         if (whole < batch.pages) {
-            int result = slow(p, pages[done], frames[done]);
+            int result = in ? slow_in(p, pages[done], frames[done]) : slow_out(p, pages[done], frames[done]);
+            if (result < 0 && missed) {
+                memset((void *) (uintptr_t) frames[done], 0, BS_PAGE_SIZE);
+                result = bs_ranges_add(missed, pages[done], pages[done] + 1);
+            }
             if (result < 0) {
                 return result;
             }
@@ -74,35 +92,12 @@ static int copy(struct bs_process *p, const uint64_t *pages, const uint64_t *fra
     return 0;
 }
 
-static int slow_in(struct bs_process *p, uint64_t page, uint64_t frame) {
-    if (pread(p->memory, (void *) (uintptr_t) frame, BS_PAGE_SIZE, (off_t) (page * BS_PAGE_SIZE)) != BS_PAGE_SIZE) {
-        return bs_fail_errno("read page %llx of process %d", (unsigned long long) page, (int) p->pid);
-    }
-    return 0;
-}
-
-/* While the target runs a page may go away before it is read: it is left for the next capture to judge. */
-static int slow_in_live(struct bs_process *p, uint64_t page, uint64_t frame) {
-    if (pread(p->memory, (void *) (uintptr_t) frame, BS_PAGE_SIZE, (off_t) (page * BS_PAGE_SIZE)) != BS_PAGE_SIZE) {
-        memset((void *) (uintptr_t) frame, 0, BS_PAGE_SIZE);
-        return bs_ranges_add(&p->carried, page, page + 1);
-    }
-    return 0;
-}
-
-static int slow_out(struct bs_process *p, uint64_t page, uint64_t frame) {
-    if (pwrite(p->memory, (const void *) (uintptr_t) frame, BS_PAGE_SIZE, (off_t) (page * BS_PAGE_SIZE)) != BS_PAGE_SIZE) {
-        return bs_fail_errno("write page %llx of process %d", (unsigned long long) page, (int) p->pid);
-    }
-    return 0;
-}
-
-int bs_copy_in(struct bs_process *p, const uint64_t *pages, const uint64_t *frames, size_t count, bool live) {
-    return copy(p, pages, frames, count, true, live ? slow_in_live : slow_in);
+int bs_copy_in(struct bs_process *p, const uint64_t *pages, const uint64_t *frames, size_t count, struct bs_vector *missed) {
+    return copy(p, pages, frames, count, true, missed);
 }
 
 int bs_copy_out(struct bs_process *p, const uint64_t *pages, const uint64_t *frames, size_t count) {
-    return copy(p, pages, frames, count, false, slow_out);
+    return copy(p, pages, frames, count, false, NULL);
 }
 
 static const char zeros[BS_PAGE_SIZE];
@@ -126,19 +121,31 @@ static int drop_run(struct bs_process *p, uint64_t first, uint64_t end) {
     return 0;
 }
 
-int bs_drop(struct bs_process *p, const uint64_t *pages, size_t count) {
-    for (size_t i = 0; i < count;) {
-        size_t run = i + 1;
-        while (run < count && pages[run] == pages[run - 1] + 1) {
-            run++;
-        }
-        int result = drop_run(p, pages[i], pages[run - 1] + 1);
-        if (result < 0) {
-            return result;
-        }
-        i = run;
+/* Is this page held, by the last scan? Pages are asked for in ascending order. */
+static bool is_held(const struct bs_process *p, uint64_t page, size_t *cursor) {
+    while (*cursor < bs_ranges_count(&p->held) && bs_ranges_at(&p->held, *cursor)->end <= page) {
+        ++*cursor;
     }
-    return 0;
+    return *cursor < bs_ranges_count(&p->held) && bs_ranges_at(&p->held, *cursor)->first <= page;
+}
+
+int bs_drop(struct bs_process *p, const uint64_t *pages, size_t count) {
+    uint64_t first = 0, end = 0;
+    size_t cursor = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (!is_held(p, pages[i], &cursor)) {
+            continue; /* it has no content as it is, or is not even mapped */
+        }
+        if (pages[i] != end) {
+            int result = first < end ? drop_run(p, first, end) : 0;
+            if (result < 0) {
+                return result;
+            }
+            first = pages[i];
+        }
+        end = pages[i] + 1;
+    }
+    return first < end ? drop_run(p, first, end) : 0;
 }
 
 int64_t bs_measure_copy(int32_t pid, uint64_t pages, uint64_t frames, uint64_t count, uint32_t write) {
@@ -146,6 +153,6 @@ int64_t bs_measure_copy(int32_t pid, uint64_t pages, uint64_t frames, uint64_t c
     const uint64_t *numbers = (const uint64_t *) (uintptr_t) pages;
     const uint64_t *places = (const uint64_t *) (uintptr_t) frames;
     uint64_t start = bs_now_ns();
-    int result = write ? bs_copy_out(&reader, numbers, places, count) : bs_copy_in(&reader, numbers, places, count, false);
+    int result = write ? bs_copy_out(&reader, numbers, places, count) : bs_copy_in(&reader, numbers, places, count, NULL);
     return result < 0 ? result : (int64_t) (bs_now_ns() - start);
 }

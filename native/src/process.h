@@ -128,10 +128,11 @@ struct bs_process {
     struct bs_vector fresh;        /* struct bs_mapping, being read */
     struct bs_vector mapped_files; /* struct bs_mapped_file */
 
-    struct bs_vector regions; /* struct page_region, output of a scan */
-    struct bs_vector held;    /* bs_range: pages with content of their own, of the last scan */
-    struct bs_vector written; /* bs_range: pages written, of the last scan */
-    struct bs_vector present; /* bs_range: pages that are there at all, of the last scan */
+    struct bs_vector held;       /* bs_range: pages with content of their own, of the last scan */
+    struct bs_vector held_files; /* bs_range: those of them that lie in mappings of files */
+    struct bs_vector held_at_capture; /* bs_range: held when the last capture or rollback was complete */
+    struct bs_vector written;    /* bs_range: pages written, of the last scan */
+    struct bs_scan_room *scan_room;
     struct bs_vector dirty;   /* bs_range: to be copied */
     struct bs_vector carried; /* bs_range: marks taken and not yet copied */
     struct bs_vector scratch; /* bs_range */
@@ -176,9 +177,12 @@ int bs_remote_end_thread(struct bs_process *p, struct bs_thread *thread);
 /* track.c */
 int bs_track_open(struct bs_process *p, uint64_t *interrupted_ns);
 void bs_track_close(struct bs_process *p);
-int bs_scan(struct bs_process *p); /* fills present, held and written, re-protects; carries what it found */
-bool bs_scan_finds_page(const struct bs_process *p, uint64_t start, uint64_t end); /* looks without touching */
 int bs_track_all(struct bs_process *p); /* registers what is not registered and scans */
+int bs_track_complete(struct bs_process *p); /* what the scan found is dealt with */
+
+/* scan.c */
+int bs_scan(struct bs_process *p, bool *overlooked); /* fills held and written, re-protects; registers what was overlooked */
+void bs_scan_fini(struct bs_process *p);
 
 /* layout.c */
 int bs_layout_open(struct bs_process *p);
@@ -190,7 +194,7 @@ int bs_layout_check(struct bs_process *p, const struct bs_mapping *wanted, size_
 int bs_layout_restore(struct bs_process *p, const struct bs_mapping *wanted, size_t count, uint64_t heap_end);
 
 /* copy.c */
-int bs_copy_in(struct bs_process *p, const uint64_t *pages, const uint64_t *frames, size_t count, bool live);
+int bs_copy_in(struct bs_process *p, const uint64_t *pages, const uint64_t *frames, size_t count, struct bs_vector *missed);
 int bs_copy_out(struct bs_process *p, const uint64_t *pages, const uint64_t *frames, size_t count);
 int bs_drop(struct bs_process *p, const uint64_t *pages, size_t count);
 

@@ -47,8 +47,7 @@ int bs_state_save(struct bs_process *p) {
     return result;
 }
 
-void bs_process_state_retain(bs_process *p, uint64_t state) {
-    (void) p;
+void bs_state_retain(uint64_t state) {
     struct bs_state_parts parts;
     bs_state_split(state, &parts);
     for (uint64_t i = 0; i < parts.head->descriptor_count; i++) {
@@ -56,8 +55,7 @@ void bs_process_state_retain(bs_process *p, uint64_t state) {
     }
 }
 
-void bs_process_state_release(bs_process *p, uint64_t state) {
-    (void) p;
+void bs_state_release(uint64_t state) {
     struct bs_state_parts parts;
     bs_state_split(state, &parts);
     for (uint64_t i = 0; i < parts.head->descriptor_count; i++) {

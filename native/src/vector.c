@@ -36,6 +36,17 @@ void *bs_vector_extend(struct bs_vector *vector, size_t bytes) {
     return place;
 }
 
+int bs_vector_copy(struct bs_vector *target, const struct bs_vector *source) {
+    if (bs_vector_reserve(target, source->size) < 0) {
+        return -ENOMEM;
+    }
+    if (source->size > 0) {
+        memcpy(target->data, source->data, source->size);
+    }
+    target->size = source->size;
+    return 0;
+}
+
 void bs_vector_fini(struct bs_vector *vector) {
     free(vector->data);
     memset(vector, 0, sizeof *vector);
@@ -98,4 +109,18 @@ int bs_ranges_intersect(struct bs_vector *target, const struct bs_vector *a, con
         }
     }
     return 0;
+}
+
+int bs_ranges_add_outside(struct bs_vector *target, uint64_t first, uint64_t end, const struct bs_vector *holes, size_t *cursor) {
+    while (*cursor < bs_ranges_count(holes) && bs_ranges_at(holes, *cursor)->end <= first) {
+        ++*cursor;
+    }
+    for (size_t i = *cursor; first < end && i < bs_ranges_count(holes) && bs_ranges_at(holes, i)->first < end; i++) {
+        const struct bs_range *hole = bs_ranges_at(holes, i);
+        if (hole->first > first && bs_ranges_add(target, first, hole->first) < 0) {
+            return -ENOMEM;
+        }
+        first = hole->end > first ? hole->end : first;
+    }
+    return first < end ? bs_ranges_add(target, first, end) : 0;
 }

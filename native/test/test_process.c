@@ -216,7 +216,7 @@ static int roll_back_once(bs_process *process, int intervals) {
     set_add_ranges(&held_last, c.held, c.held_count);
     char *state = malloc(c.state_size);
     memcpy(state, (const void *) (uintptr_t) c.state, c.state_size);
-    bs_process_state_retain(process, (uint64_t) (uintptr_t) state);
+    bs_state_retain((uint64_t) (uintptr_t) state);
 
     for (int i = 0; i < intervals && alive; i++) {
         alive = run_for(process, 500000 + next_random() % 20000000, &event);
@@ -284,7 +284,7 @@ static int roll_back_once(bs_process *process, int intervals) {
         set_free(&drops);
         set_free(&held_after);
     }
-    bs_process_state_release(process, (uint64_t) (uintptr_t) state);
+    bs_state_release((uint64_t) (uintptr_t) state);
     free(state);
     image_free(&before);
     set_free(&touched);

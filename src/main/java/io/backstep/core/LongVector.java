@@ -54,6 +54,13 @@ public final class LongVector implements AutoCloseable {
         return UnsafeApi.getLong(address + --size * Long.BYTES);
     }
 
+    /** Takes the first elements away; the others move up. */
+    public void removeFirst(long count) {
+        assert count >= 0 && count <= size : count;
+        size -= count;
+        UnsafeApi.copyMemory(address + count * Long.BYTES, address, size * Long.BYTES);
+    }
+
     /** Replaces the content by count longs that lie at an address. */
     public void copyFrom(long source, long count) {
         reserve(count);

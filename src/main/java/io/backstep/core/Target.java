@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.backstep.core;
 
+import java.util.Set;
+
 /**
  * Something whose state can be captured and put back in place: a process, a region, a virtual machine.
  *
@@ -64,11 +66,17 @@ public interface Target extends AutoCloseable {
     /** Called after publication: output older than this state can no longer be taken back. */
     void commit(ExecutionState oldestKept);
 
+    /** Gives up protection: pages are no longer tracked, nothing is held back, errors are still reported. */
+    void stopTracking();
+
     /** Kills a target that must not run on. */
     void kill();
 
     /** Where faults can be injected while the target is halted. */
     FaultSurface faultSurface();
+
+    /** What the target uses at this moment that a rollback does not restore, one sentence each. Takes its time. */
+    Set<String> unprotected();
 
     /** Bytes that the target keeps back until they are committed, and other memory used for it. */
     long heldBytes();

@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Which pages were written since the last scan, and which have content of their own.
+ *
+ * A page has content of its own when it is there and shows neither its file nor the zero page; dropping any other gives the same
+ * bytes again. A target can give pages away without writing them, so both sets are needed. PAGEMAP_SCAN is cheap as long as it need
+ * not look behind the page table, which telling file pages apart takes. So there are three walks:
+ *
+ *   files    only the mappings of files that are known to have pages of their own: written, held, protected again. A page
+ *            that was dropped there keeps a mark that looks like a page in swap: such pages are taken as written.
+ *   written  everything: pages written, protected again. Those in mappings of files are looked at closely.
+ *   holes    everything: what is not there, as few long ranges. All the rest is held. Also pages in mappings that look as before
+ *            but are not registered: they were replaced by others of the same kind in the same place.
+ *
+ * A zero page is taken as written if it had content at the last complete capture, and left alone otherwise. So the held set may
+ * contain pages that were never copied; no harm comes of it.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "error.h"
+#include "kernel.h"
+#include "process.h"
+
+#define REGIONS_AT_ONCE 16384
+#define REGIONS_AT_ONCE_IN_FILE 64
+#define ADDRESS_END 0x7ffffffff000ULL
+#define THERE (PAGE_IS_PRESENT | PAGE_IS_SWAPPED)
+
+/* Working memory of a scan, kept between scans. */
+struct bs_scan_room {
+    struct page_region regions[REGIONS_AT_ONCE];
+    struct bs_vector held_files;    /* being found */
+    struct bs_vector written_files; /* in mappings of files known before */
+    struct bs_vector written_new;   /* in mappings of files not known before */
+    struct bs_vector written;       /* elsewhere */
+    struct bs_vector zeroed;        /* show the zero page, newly */
+    struct bs_vector holes;
+    struct bs_vector held; /* outside of files; then working memory */
+    size_t cursor; /* into the mappings */
+    bool overlooked;
+};
+
+struct walk {
+    uint64_t start;
+    uint64_t end;
+    uint64_t flags;
+    uint64_t inverted;
+    uint64_t all_of;
+    uint64_t any_of;
+    uint64_t tell;
+};
+
+typedef int (*region_visitor)(struct bs_process *p, const struct page_region *region);
+
+static int walk(struct bs_process *p, const struct walk *walk, struct page_region *regions, size_t room, region_visitor visit) {
+    struct pm_scan_arg scan = {.size = sizeof scan,
+                               .flags = walk->flags,
+                               .start = walk->start,
+                               .end = walk->end,
+                               .vec = (uint64_t) (uintptr_t) regions,
+                               .vec_len = room,
+                               .category_inverted = walk->inverted,
+                               .category_mask = walk->all_of,
+                               .category_anyof_mask = walk->any_of,
+                               .return_mask = walk->tell | (p->no_guard_category ? 0 : PAGE_IS_GUARD)};
+    while (scan.start < scan.end) {
+        int count = ioctl(p->pagemap, PAGEMAP_SCAN, &scan);
+        if (count < 0 && errno == EINTR) {
+            continue;
+        }
+        if (count < 0 && errno == EINVAL && !p->no_guard_category) {
+            p->no_guard_category = true;
+            scan.return_mask &= ~(uint64_t) PAGE_IS_GUARD;
+            continue;
+        }
+        if (count < 0) {
+            return bs_fail_errno("scan the pages of process %d", (int) p->pid);
+        }
+        for (int i = 0; i < count; i++) {
+            int result = regions[i].categories & PAGE_IS_GUARD ? 0 : visit(p, regions + i);
+            if (result < 0) {
+                return result;
+            }
+        }
+        if (scan.walk_end <= scan.start) {
+            break;
+        }
+        scan.start = scan.walk_end;
+    }
+    return 0;
+}
+
+static const struct bs_mapping *mappings_of(const struct bs_process *p, size_t *count) {
+    *count = p->mappings.size / sizeof(struct bs_mapping);
+    return (const struct bs_mapping *) p->mappings.data;
+}
+
+static bool is_tracked_file(const struct bs_mapping *mapping) {
+    return mapping->inode != 0 && !(mapping->flags & MAPPING_SHARED);
+}
+
+/* ---- files ------------------------------------------------------------------------------------------------------- */
+
+static int add(struct bs_vector *ranges, const struct page_region *region) {
+    return bs_ranges_add(ranges, region->start / BS_PAGE_SIZE, region->end / BS_PAGE_SIZE);
+}
+
+static int visit_known_file(struct bs_process *p, const struct page_region *region) {
+    if (region->categories & (PAGE_IS_FILE | PAGE_IS_PFNZERO)) {
+        return 0;
+    }
+    if ((region->categories & (PAGE_IS_WRITTEN | PAGE_IS_SWAPPED)) && add(&p->scan_room->written_files, region) < 0) {
+        return -ENOMEM;
+    }
+    return add(&p->scan_room->held_files, region);
+}
+
+static bool holds_pages(const struct bs_process *p, const struct bs_mapping *mapping, size_t *cursor) {
+    while (*cursor < bs_ranges_count(&p->held_files) &&
+           bs_ranges_at(&p->held_files, *cursor)->end <= mapping->start / BS_PAGE_SIZE) {
+        ++*cursor;
+    }
+    return *cursor < bs_ranges_count(&p->held_files) &&
+           bs_ranges_at(&p->held_files, *cursor)->first < mapping->end / BS_PAGE_SIZE;
+}
+
+static int walk_files(struct bs_process *p) {
+    size_t count, cursor = 0;
+    const struct bs_mapping *mappings = mappings_of(p, &count);
+    for (size_t i = 0; i < count; i++) {
+        if (!is_tracked_file(mappings + i) || !(holds_pages(p, mappings + i, &cursor) || p->layout_changed)) {
+            continue;
+        }
+        struct walk file = {.start = mappings[i].start,
+                            .end = mappings[i].end,
+                            .flags = PM_SCAN_WP_MATCHING,
+                            .any_of = THERE,
+                            .tell = PAGE_IS_WRITTEN | PAGE_IS_FILE | PAGE_IS_PFNZERO | PAGE_IS_SWAPPED};
+        int result = walk(p, &file, p->scan_room->regions, REGIONS_AT_ONCE, visit_known_file);
+        if (result < 0) {
+            return result;
+        }
+    }
+    return 0;
+}
+
+/* ---- written ----------------------------------------------------------------------------------------------------- */
+
+static int visit_new_in_file(struct bs_process *p, const struct page_region *region) {
+    return region->categories & (PAGE_IS_FILE | PAGE_IS_PFNZERO) ? 0 : add(&p->scan_room->written_new, region);
+}
+
+static int look_closely(struct bs_process *p, uint64_t start, uint64_t end) {
+    struct page_region regions[REGIONS_AT_ONCE_IN_FILE];
+    struct walk part = {.start = start, .end = end, .any_of = THERE, .tell = PAGE_IS_FILE | PAGE_IS_PFNZERO};
+    return walk(p, &part, regions, REGIONS_AT_ONCE_IN_FILE, visit_new_in_file);
+}
+
+/* A region can cross from one mapping into the next: it is taken apart. */
+static int visit_written(struct bs_process *p, const struct page_region *region) {
+    struct bs_scan_room *room = p->scan_room;
+    size_t count;
+    const struct bs_mapping *mappings = mappings_of(p, &count);
+    for (uint64_t at = region->start; at < region->end;) {
+        while (room->cursor < count && mappings[room->cursor].end <= at) {
+            room->cursor++;
+        }
+        bool known = room->cursor < count && mappings[room->cursor].start <= at;
+        uint64_t border = known ? mappings[room->cursor].end : room->cursor < count ? mappings[room->cursor].start : region->end;
+        struct page_region part = {.start = at, .end = border < region->end ? border : region->end};
+        int result;
+        if (known && is_tracked_file(mappings + room->cursor)) {
+            result = look_closely(p, part.start, part.end);
+        } else {
+            result = add(region->categories & PAGE_IS_PFNZERO ? &room->zeroed : &room->written, &part);
+        }
+        if (result < 0) {
+            return result;
+        }
+        at = part.end;
+    }
+    return 0;
+}
+
+static int walk_written(struct bs_process *p) {
+    struct walk everything = {.end = ADDRESS_END,
+                              .flags = PM_SCAN_WP_MATCHING,
+                              .all_of = PAGE_IS_WRITTEN,
+                              .any_of = THERE,
+                              .tell = PAGE_IS_PFNZERO};
+    p->scan_room->cursor = 0;
+    return walk(p, &everything, p->scan_room->regions, REGIONS_AT_ONCE, visit_written);
+}
+
+/* ---- holes ------------------------------------------------------------------------------------------------------- */
+
+static int register_at(struct bs_process *p, const struct page_region *region) {
+    size_t count;
+    const struct bs_mapping *mappings = mappings_of(p, &count);
+    for (size_t i = 0; i < count; i++) {
+        if (mappings[i].start < region->end && mappings[i].end > region->start) {
+            int result = bs_layout_register_one(p, mappings + i);
+            if (result < 0) {
+                return result;
+            }
+            p->scan_room->overlooked = true;
+        }
+    }
+    return 0;
+}
+
+static int visit_hole(struct bs_process *p, const struct page_region *region) {
+    if (!(region->categories & THERE)) {
+        return add(&p->scan_room->holes, region);
+    }
+    return region->categories & PAGE_IS_WPALLOWED ? 0 : register_at(p, region);
+}
+
+/* Shared memory is slow to walk and not ours: the walk goes from one such mapping to the next. */
+static int walk_holes(struct bs_process *p) {
+    size_t count;
+    const struct bs_mapping *mappings = mappings_of(p, &count);
+    for (size_t i = 0; i < count;) {
+        if (mappings[i].flags & MAPPING_SHARED) {
+            i++;
+            continue;
+        }
+        struct walk group = {.start = mappings[i].start,
+                             .inverted = PAGE_IS_PRESENT | PAGE_IS_WPALLOWED,
+                             .any_of = PAGE_IS_PRESENT | PAGE_IS_WPALLOWED,
+                             .tell = PAGE_IS_PRESENT | PAGE_IS_WPALLOWED | PAGE_IS_SWAPPED};
+        while (i < count && !(mappings[i].flags & MAPPING_SHARED)) {
+            group.end = mappings[i++].end;
+        }
+        int result = walk(p, &group, p->scan_room->regions, REGIONS_AT_ONCE, visit_hole);
+        if (result < 0) {
+            return result;
+        }
+    }
+    return 0;
+}
+
+/* ---- together ---------------------------------------------------------------------------------------------------- */
+
+static int find_held_elsewhere(struct bs_process *p) {
+    struct bs_scan_room *room = p->scan_room;
+    size_t count, cursor = 0;
+    const struct bs_mapping *mappings = mappings_of(p, &count);
+    room->held.size = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (mappings[i].inode == 0 && !(mappings[i].flags & MAPPING_SHARED) &&
+            bs_ranges_add_outside(&room->held, mappings[i].start / BS_PAGE_SIZE, mappings[i].end / BS_PAGE_SIZE, &room->holes,
+                                  &cursor) < 0) {
+            return -ENOMEM;
+        }
+    }
+    return 0;
+}
+
+static int put_together(struct bs_process *p) {
+    struct bs_scan_room *room = p->scan_room;
+    if (bs_ranges_union(&p->held_files, &room->held_files, &room->written_new) < 0 || find_held_elsewhere(p) < 0 ||
+        bs_ranges_union(&p->held, &room->held, &p->held_files) < 0 ||
+        bs_ranges_union(&p->written, &room->written_files, &room->written_new) < 0 ||
+        bs_ranges_union(&room->held, &p->written, &room->written) < 0 ||
+        bs_ranges_intersect(&room->written, &room->zeroed, &p->held_at_capture) < 0) {
+        return -ENOMEM;
+    }
+    return bs_ranges_union(&p->written, &room->held, &room->written);
+}
+
+int bs_scan(struct bs_process *p, bool *overlooked) {
+    if (!p->scan_room && !(p->scan_room = calloc(1, sizeof *p->scan_room))) {
+        return bs_fail(-ENOMEM, "scan the pages of process %d: out of memory", (int) p->pid);
+    }
+    struct bs_scan_room *room = p->scan_room;
+    room->held_files.size = room->written_files.size = room->written_new.size = room->written.size = 0;
+    room->zeroed.size = room->holes.size = 0;
+    room->overlooked = false;
+    int result = walk_files(p);
+    if (result == 0) {
+        result = walk_written(p);
+    }
+    if (result == 0) {
+        result = walk_holes(p);
+    }
+    if (result == 0) {
+        result = put_together(p);
+    }
+    *overlooked = room->overlooked;
+    return result;
+}
+
+void bs_scan_fini(struct bs_process *p) {
+    struct bs_scan_room *room = p->scan_room;
+    if (!room) {
+        return;
+    }
+    struct bs_vector *vectors[] = {&room->held_files, &room->written_files, &room->written_new, &room->written,
+                                   &room->zeroed,     &room->holes,         &room->held};
+    for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++) {
+        bs_vector_fini(vectors[i]);
+    }
+    free(room);
+    p->scan_room = NULL;
+}

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.backstep.cli;
+
+import io.backstep.Backstep;
+import io.backstep.core.BackstepException;
+import io.backstep.engine.RunRecord;
+import io.backstep.report.JsonReport;
+import io.backstep.sys.Signals;
+
+/** Runs one protection from launch to report, with its console and its control socket. */
+final class Protection {
+    /** How the target came to be: it decides what signals to us mean and whose exit status is given. */
+    enum Origin {
+        STARTED(ExitStatus.CANNOT_START, SignalPolicy.PASS_ON),
+        FOUND(ExitStatus.CANNOT_ATTACH, SignalPolicy.DETACH);
+
+        private final int unfitStatus;
+        private final SignalPolicy signals;
+
+        Origin(int unfitStatus, SignalPolicy signals) {
+            this.unfitStatus = unfitStatus;
+            this.signals = signals;
+        }
+    }
+
+    private final ProtectionOptions options;
+    private final Origin origin;
+    private final Console console;
+
+    Protection(ProtectionOptions options, Origin origin) {
+        this.options = options;
+        this.origin = origin;
+        console = new Console(options.log());
+    }
+
+    /**
+     * Protects until the end.
+     *
+     * @return the exit status: that of a program that we started, else 0, or one of backstep's own
+     */
+    int run(Backstep.Context context) {
+        options.apply(context);
+        context.listener(console);
+        RunRecord run;
+        BackstepException broken;
+        try (Backstep backstep = Backstep.launch(context);
+                Control control = Control.open(backstep, console);
+                AutoCloseable ignored = origin.signals.install(backstep)) {
+            while (!backstep.engine().isDone()) {
+                backstep.engine().doWork();
+                console.tick(backstep.engine(), System.nanoTime());
+            }
+            run = backstep.engine().record(Main.Version.text());
+            broken = backstep.engine().broken();
+        } catch (BackstepException e) {
+            console.error(e.getMessage());
+            return e.reason() == BackstepException.Reason.UNFIT ? origin.unfitStatus : ExitStatus.FAILED;
+        } catch (Exception e) {
+            throw new IllegalStateException(e);
+        }
+        return conclude(run, broken);
+    }
+
+    private int conclude(RunRecord run, BackstepException broken) {
+        console.summary(run);
+        if (options.report() != null) {
+            try {
+                JsonReport.write(run, options.report());
+            } catch (BackstepException e) {
+                console.error(e.getMessage());
+            }
+        }
+        if (broken != null) {
+            console.error(broken.getMessage());
+            return ExitStatus.BROKEN;
+        }
+        return origin == Origin.STARTED ? statusOf(run.exit()) : 0;
+    }
+
+    /** As shells have it: the code, or 128 and the signal's number. */
+    private static int statusOf(RunRecord.Exit exit) {
+        if (exit.code() != null) {
+            return exit.code();
+        }
+        return exit.signal() == null ? 0 : Signals.exitStatus(exit.signal());
+    }
+}

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.backstep.cli;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Set;
+
+import io.backstep.Backstep;
+import io.backstep.core.Units;
+import io.backstep.inject.FaultSpec;
+import io.backstep.inject.InjectionPlan;
+import io.backstep.report.JsonReport;
+import io.backstep.sys.Signals;
+import picocli.CommandLine.ITypeConverter;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.TypeConversionException;
+
+/** The options that {@code run} and {@code attach} share. */
+final class ProtectionOptions {
+    @Option(names = "--interval", paramLabel = "TIME", defaultValue = "50ms", converter = Duration.class,
+            description = "Time between two captures (default: ${DEFAULT-VALUE}).")
+    private long intervalNs;
+
+    @Option(names = "--keep", paramLabel = "N", defaultValue = "3",
+            description = "How many checkpoints are kept (default: ${DEFAULT-VALUE}).")
+    private int keep;
+
+    @Option(names = "--memory-budget", paramLabel = "SIZE", converter = Bytes.class,
+            description = "The most memory that checkpoints may take, for example 512M; when it is used up the oldest go first, then "
+                    + "protection stops and the program runs on (default: half of the memory that is free).")
+    private Long memoryBudget;
+
+    @Option(names = "--catch", paramLabel = "SIGNAL", split = ",",
+            description = "Signals that count as errors (default: SEGV,BUS,ILL,FPE,ABRT,SYS, unless the program handles them itself). "
+                    + "Those named here count also when it does.")
+    private List<String> caught = new ArrayList<>();
+
+    @Option(names = "--inject", paramLabel = "SPEC", converter = Spec.class,
+            description = "Inject a fault: register@TIME, register:NAME@TIME, memory@TIME or memory:heap|stack|data@TIME; TIME may be a "
+                    + "range (1s..3s); add ,seed=N and ,bits=K. May be repeated.")
+    private List<FaultSpec> faults = new ArrayList<>();
+
+    @Option(names = "--duration", paramLabel = "TIME", converter = Duration.class,
+            description = "Let the target go, unharmed, after this time.")
+    private Long durationNs;
+
+    @Option(names = "--report", paramLabel = "FILE", description = "Write a JSON report there at the end.")
+    private Path report;
+
+    @Option(names = "--log", paramLabel = "LEVEL", defaultValue = "info",
+            description = "error, warn, info or debug (default: ${DEFAULT-VALUE}). What is told goes to standard error.")
+    private LogLevel log;
+
+    /** How much is told. */
+    enum LogLevel { error, warn, info, debug }
+
+    LogLevel log() {
+        return log;
+    }
+
+    Path report() {
+        return report;
+    }
+
+    /** Sets a context up, but for its target; cross-checks and refuses what cannot work. */
+    void apply(Backstep.Context context) {
+        if (intervalNs < 1_000_000) {
+            throw new IllegalArgumentException("--interval must be at least 1ms, not " + Units.formatDuration(intervalNs));
+        }
+        if (keep < 1) {
+            throw new IllegalArgumentException("--keep must be at least 1, not " + keep);
+        }
+        if (report != null) {
+            JsonReport.check(report);
+        }
+        context.intervalNs(intervalNs).keep(keep).memoryBudgetBytes(memoryBudget == null ? Memory.halfOfFree() : memoryBudget);
+        if (durationNs != null) {
+            context.durationNs(durationNs);
+        }
+        if (!caught.isEmpty()) {
+            Set<Integer> numbers = new LinkedHashSet<>();
+            caught.forEach(name -> numbers.add(Signals.number(name)));
+            context.errorSignals(numbers, true);
+        }
+        if (!faults.isEmpty()) {
+            context.faults(new InjectionPlan(faults));
+        }
+    }
+
+    /** "50ms" as nanoseconds. */
+    static final class Duration implements ITypeConverter<Long> {
+        @Override
+        public Long convert(String text) {
+            try {
+                return Units.parseDurationNs(text);
+            } catch (IllegalArgumentException e) {
+                throw new TypeConversionException(e.getMessage());
+            }
+        }
+    }
+
+    /** "512M" as bytes. */
+    static final class Bytes implements ITypeConverter<Long> {
+        @Override
+        public Long convert(String text) {
+            try {
+                return Units.parseBytes(text);
+            } catch (IllegalArgumentException e) {
+                throw new TypeConversionException(e.getMessage());
+            }
+        }
+    }
+
+    /** "register@1s,seed=7" as a fault to be. */
+    static final class Spec implements ITypeConverter<FaultSpec> {
+        @Override
+        public FaultSpec convert(String text) {
+            try {
+                return FaultSpec.parse(text);
+            } catch (IllegalArgumentException e) {
+                throw new TypeConversionException(e.getMessage());
+            }
+        }
+    }
+}

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.backstep.cli;
+
+import java.util.List;
+import java.util.concurrent.Callable;
+
+import io.backstep.Backstep;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** {@code backstep run}: starts an unmodified program under protection. */
+@Command(
+        name = "run",
+        description = "Starts an unmodified program under protection.",
+        mixinStandardHelpOptions = true,
+        sortOptions = false,
+        footer = {"", "The exit status is the program's own (128 and the number for a signal), or one of: " + ExitStatus.SUMMARY})
+final class RunCommand implements Callable<Integer> {
+    @Mixin
+    private ProtectionOptions options;
+
+    @Option(names = "--output", paramLabel = "hold|pass", defaultValue = "hold",
+            description = "hold: standard output and error wait until no kept checkpoint can take them back, about interval times keep, "
+                    + "so that nothing is written twice; pass: the program writes where it would without backstep "
+                    + "(default: ${DEFAULT-VALUE}).")
+    private OutputMode output;
+
+    @Parameters(paramLabel = "-- PROGRAM ARG...", arity = "1..*", description = "The program, looked up in PATH, and its arguments.")
+    private List<String> command;
+
+    /** What becomes of the program's output. */
+    enum OutputMode { hold, pass }
+
+    @Override
+    public Integer call() {
+        Backstep.Context context = new Backstep.Context().program(command).holdOutput(output == OutputMode.hold);
+        return new Protection(options, Protection.Origin.STARTED).run(context);
+    }
+}

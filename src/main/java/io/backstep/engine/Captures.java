@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.backstep.engine;
+
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.List;
+
+import io.backstep.core.BackstepException;
+import io.backstep.core.BackstepException.Reason;
+import io.backstep.core.Capture;
+import io.backstep.core.Checkpoint;
+import io.backstep.core.ExecutionState;
+import io.backstep.core.Target;
+import io.backstep.retain.KeepLast;
+import io.backstep.store.CheckpointStore;
+
+/**
+ * Takes captures and makes checkpoints of them. Frames are supplied before the pause, from what the last ones needed;
+ * when the budget is used up the oldest history goes first. Allocates nothing per capture after warm-up but the checkpoint's record.
+ */
+final class Captures implements AutoCloseable {
+    private static final long SPARE_FRAMES = 512;
+    private static final int LIVE_ROUNDS = 4;
+    private static final long LIVE_ENOUGH = 1024;
+
+    private final Target target;
+    private final CheckpointStore store;
+    private final KeepLast retention;
+    private final RunLog log;
+    private final Capture capture = new Capture();
+    private final Deque<ExecutionState> freeStates;
+    private boolean historyDropped;
+    private long nextId = 1;
+
+    /** States that the store is done with come back through the given queue. */
+    Captures(Target target, CheckpointStore store, KeepLast retention, RunLog log, Deque<ExecutionState> freeStates) {
+        this.target = target;
+        this.store = store;
+        this.retention = retention;
+        this.log = log;
+        this.freeStates = freeStates;
+    }
+
+    static Deque<ExecutionState> newStateQueue() {
+        return new ArrayDeque<>();
+    }
+
+    /** True once checkpoints had to be dropped before their time. */
+    boolean isHistoryDropped() {
+        return historyDropped;
+    }
+
+    /** Has frames ready before the first pause. */
+    void prepare() {
+        supply(SPARE_FRAMES);
+    }
+
+    /** Copies most of a running target ahead of its first pause. */
+    void preCopy() {
+        for (int round = 0; round < LIVE_ROUNDS; round++) {
+            capture.live(true);
+            try {
+                into(capture);
+            } finally {
+                capture.live(false);
+            }
+            store.preload(capture);
+            if (capture.pages().size() < LIVE_ENOUGH) {
+                return;
+            }
+        }
+    }
+
+    /**
+     * Takes a checkpoint.
+     *
+     * @throws BackstepException OUT_OF_BUDGET: not even one checkpoint beside the new one fits; otherwise as the target's.
+     */
+    Checkpoint take() {
+        ExecutionState state = freeStates.isEmpty() ? target.newState() : freeStates.removeLast();
+        try {
+            into(capture.state(state));
+        } catch (BackstepException e) {
+            log.captureFailed();
+            freeStates.addLast(state);
+            throw e;
+        }
+        Checkpoint checkpoint = store.publish(capture, nextId++);
+        for (Checkpoint excess; (excess = retention.excess(store.checkpoints())) != null;) {
+            store.drop(excess);
+        }
+        log.captured(capture, target.heldBytes());
+        commit();
+        supply(capture.pages().size() + (capture.pages().size() >> 1) + SPARE_FRAMES);
+        return checkpoint;
+    }
+
+    /** Lets go of output that no kept checkpoint can take back. */
+    void commit() {
+        target.commit(store.checkpoints().get(0).state());
+    }
+
+    private void into(Capture wanted) {
+        boolean done = target.capture(wanted);
+        while (!done) {
+            if (!supply(wanted.framesNeeded())) {
+                target.abandonCapture();
+                throw new BackstepException(Reason.OUT_OF_BUDGET, "a capture needs " + wanted.framesNeeded()
+                        + " pages, more than is left of the memory budget of " + store.budgetBytes() + " bytes");
+            }
+            done = target.capture(wanted);
+        }
+    }
+
+    /** Has that many frames ready, at the cost of old history if need be. */
+    private boolean supply(long frames) {
+        while (!store.supply(capture.frames(), frames)) {
+            List<Checkpoint> kept = store.checkpoints();
+            if (kept.size() < 2) {
+                return false;
+            }
+            store.drop(kept.get(0));
+            historyDropped = true;
+        }
+        return true;
+    }
+
+    @Override
+    public void close() {
+        capture.close();
+        freeStates.forEach(ExecutionState::close);
+        freeStates.clear();
+    }
+}

@@ -1,0 +1,443 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.backstep.engine;
+
+import java.util.Deque;
+import java.util.List;
+import java.util.OptionalLong;
+import java.util.Queue;
+import java.util.concurrent.CompletableFuture;
+import java.util.function.LongSupplier;
+
+import io.backstep.core.BackstepException;
+import io.backstep.core.BackstepException.Reason;
+import io.backstep.core.Checkpoint;
+import io.backstep.core.ExecutionState;
+import io.backstep.core.Fault;
+import io.backstep.core.FaultPlan;
+import io.backstep.core.Target;
+import io.backstep.core.TargetEvent;
+import io.backstep.retain.KeepLast;
+import io.backstep.store.CheckpointStore;
+import org.agrona.concurrent.Agent;
+import org.agrona.concurrent.ManyToOneConcurrentLinkedQueue;
+
+/**
+ * Protects one target: takes captures at the interval, rolls back when an error is noticed, and lets go at the end.
+ *
+ * <p>One thread starts it, works it and closes it; {@link #doWork()} blocks until the next thing is due, so it needs no idling.
+ * Other threads may call the methods that return a future, and {@link #wake()}.
+ */
+public final class Engine implements Agent, AutoCloseable {
+    private static final long LOOK_INTERVAL_NS = 1_000_000_000L;
+
+    private final EngineOptions options;
+    private final Target target;
+    private final CheckpointStore store;
+    private final FaultPlan faults;
+    private final EngineListener listener;
+    private final LongSupplier clock;
+    private final RunLog log = new RunLog();
+    private final IntervalTimer timer;
+    private final Recovery recovery;
+    private final Captures captures;
+    private final Rollbacks rollbacks;
+    private final TargetEvent event = new TargetEvent();
+    private final Queue<EngineRequest<?>> requests = new ManyToOneConcurrentLinkedQueue<>();
+    private final long endNs;
+    private volatile boolean done;
+    private boolean isProtecting;
+    private boolean closed;
+    private long nextLookNs;
+    private long endedNs;
+    private RunRecord.Exit exit = RunRecord.Exit.NONE;
+    private BackstepException broken;
+
+    /**
+     * @param budgetBytes for frames and their tables
+     * @param clock the clock of the target's deadlines: System.nanoTime, but in tests
+     */
+    public Engine(EngineOptions options, Target target, KeepLast retention, long budgetBytes, FaultPlan faults,
+            EngineListener listener, LongSupplier clock) {
+        this.options = options;
+        this.target = target;
+        this.faults = faults;
+        this.listener = listener;
+        this.clock = clock;
+        Deque<ExecutionState> states = Captures.newStateQueue();
+        store = new CheckpointStore(budgetBytes, state -> {
+            state.clear();
+            states.addLast(state);
+        });
+        timer = new IntervalTimer(options.intervalNs());
+        recovery = new Recovery(retention, options.intervalNs());
+        captures = new Captures(target, store, retention, log, states);
+        rollbacks = new Rollbacks(target, store, log, listener, clock);
+        long now = clock.getAsLong();
+        endNs = options.durationNs() > Long.MAX_VALUE - now ? Long.MAX_VALUE : now + options.durationNs();
+    }
+
+    @Override
+    public String roleName() {
+        return "backstep-engine";
+    }
+
+    /** Begins tracking and takes the first checkpoint. Failure leaves the target as it was, to be let go by {@link #close()}. */
+    @Override
+    public void onStart() {
+        captures.prepare();
+        log.started(clock.getAsLong());
+        try {
+            begin(options.preCopy());
+        } catch (BackstepException e) {
+            if (e.reason() != Reason.OUT_OF_BUDGET) {
+                throw e;
+            }
+            stopProtecting(e.getMessage());
+            target.resume();
+        }
+        nextLookNs = clock.getAsLong();
+    }
+
+    private void begin(boolean preCopy) {
+        target.start();
+        if (preCopy) {
+            target.resume();
+            captures.preCopy();
+        }
+        captures.take();
+        target.resume();
+        isProtecting = true;
+        timer.start(clock.getAsLong());
+    }
+
+    /** True when the target has ended or was let go. */
+    public boolean isDone() {
+        return done;
+    }
+
+    /** Does what is due, or lets the target run until something is. Returns 1 while there is a target. */
+    @Override
+    public int doWork() {
+        if (done) {
+            return 0;
+        }
+        answerRequests();
+        long now = clock.getAsLong();
+        if (done) {
+            return 1;
+        }
+        if (now >= endNs) {
+            letGo();
+        } else if (isFaultDue(now)) {
+            strike();
+        } else if (isCaptureDue(now)) {
+            captureNow();
+            timer.advance(clock.getAsLong());
+        } else if (now - nextLookNs >= 0) {
+            look(now);
+        } else {
+            target.await(nextDeadline(), event);
+            handle();
+        }
+        return 1;
+    }
+
+    private boolean isFaultDue(long now) {
+        return faults.nextAfterStartNs() <= now - log.startNs();
+    }
+
+    private boolean isCaptureDue(long now) {
+        if (recovery.isOnProbation() && now - recovery.probationEndNs() >= 0) {
+            recovery.endProbation();
+        }
+        return isProtecting && !recovery.isOnProbation() && timer.isDue(now);
+    }
+
+    private long nextDeadline() {
+        long deadline = Math.min(endNs, nextLookNs);
+        if (isProtecting) {
+            deadline = Math.min(deadline, recovery.isOnProbation() ? recovery.probationEndNs() : timer.dueNs());
+        }
+        long fault = faults.nextAfterStartNs();
+        return fault == Long.MAX_VALUE ? deadline : Math.min(deadline, log.startNs() + fault);
+    }
+
+    /* ---- captures ---- */
+
+    private void captureNow() {
+        try {
+            captures.take();
+            if (captures.isHistoryDropped()) {
+                warn("the memory budget of " + store.budgetBytes() + " bytes is used up: older checkpoints were dropped early");
+            }
+        } catch (BackstepException e) {
+            captureFailed(e);
+        }
+    }
+
+    private void captureFailed(BackstepException e) {
+        switch (e.reason()) {
+            case OVERTAKEN, GONE -> { } // awaiting the target tells what came first
+            case OUT_OF_BUDGET -> stopProtecting(e.getMessage());
+            default -> warn("a capture failed, the checkpoint before it stays: " + e.getMessage());
+        }
+    }
+
+    /** The target runs on without protection. */
+    private void stopProtecting(String why) {
+        isProtecting = false;
+        recovery.endProbation();
+        target.stopTracking();
+        store.clear();
+        warn("protection has stopped, the target runs on without it: " + why);
+    }
+
+    /* ---- events ---- */
+
+    private void handle() {
+        switch (event.kind()) {
+            case ERROR -> onError(event.detector(), event.what(), event.detail());
+            case ENDED -> onEnd();
+            case REPLACED -> onReplaced();
+            default -> { }
+        }
+    }
+
+    private void onEnd() {
+        exit = event.exitSignal() == null ? RunRecord.Exit.ofCode(event.exitCode()) : RunRecord.Exit.ofSignal(event.exitSignal());
+        finish();
+    }
+
+    private void onReplaced() {
+        store.clear();
+        recovery.endProbation();
+        try {
+            begin(false);
+        } catch (BackstepException e) {
+            if (e.reason() != Reason.GONE && e.reason() != Reason.OVERTAKEN) {
+                stopProtecting(e.getMessage());
+                target.resume();
+            }
+        }
+    }
+
+    private void onError(String detector, String what, String detail) {
+        long now = clock.getAsLong();
+        listener.errorDetected(log.detected(detector, what, now), detail);
+        if (recovery.isOnProbation()) {
+            log.lastRollbackFailed();
+        }
+        recovery.errorNoticed();
+        if (!rollBackToBest(now)) {
+            recovery.endProbation();
+            listener.gaveUp(detail);
+            target.resumeIntoError();
+        }
+    }
+
+    /** Tries checkpoints from the newest on, those that are left to try. */
+    private boolean rollBackToBest(long errorNs) {
+        if (!isProtecting) {
+            return false;
+        }
+        for (Checkpoint next; (next = recovery.next(store.checkpoints())) != null;) {
+            if (rollBackTo(next, recovery.nextAttempt(), errorNs)) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    private boolean rollBackTo(Checkpoint checkpoint, int attempt, long errorNs) {
+        boolean restored;
+        try {
+            restored = rollbacks.to(checkpoint, attempt, errorNs);
+        } catch (BackstepException e) {
+            mustNotRunOn(e);
+            return true;
+        }
+        recovery.tried(checkpoint);
+        if (restored) {
+            recovery.rolledBack(errorNs - checkpoint.atNs(), clock.getAsLong());
+            target.resume();
+        }
+        return restored;
+    }
+
+    private void mustNotRunOn(BackstepException e) {
+        if (e.reason() == Reason.GONE) {
+            return; // awaiting the target tells how it ended
+        }
+        broken = new BackstepException(Reason.BROKEN, "a rollback failed halfway, the target was killed: " + e.getMessage(), e);
+        target.kill();
+    }
+
+    /* ---- faults ---- */
+
+    private void strike() {
+        try {
+            target.halt();
+            Fault fault = faults.strike(target.faultSurface(), clock.getAsLong());
+            log.injected(fault);
+            listener.faultInjected(fault);
+        } catch (BackstepException e) {
+            if (e.reason() == Reason.GONE || e.reason() == Reason.OVERTAKEN) {
+                target.await(clock.getAsLong(), event);
+                handle();
+                return;
+            }
+            warn("a fault was not injected: " + e.getMessage());
+        }
+        target.resume();
+    }
+
+    /* ---- requests of other threads ---- */
+
+    private <T> CompletableFuture<T> ask(EngineRequest.Work<T> work) {
+        EngineRequest<T> request = new EngineRequest<>(work);
+        requests.add(request);
+        if (done) {
+            refuseRequests();
+        } else {
+            target.wake();
+        }
+        return request.answer();
+    }
+
+    /** How the run stands. */
+    public CompletableFuture<StatusSnapshot> requestStatus() {
+        return ask(this::status);
+    }
+
+    /** Takes a checkpoint now, whatever the interval says; gives its number. */
+    public CompletableFuture<Long> requestCheckpoint() {
+        return ask(() -> {
+            requireProtection();
+            return captures.take().id();
+        });
+    }
+
+    /** Rolls back: to the checkpoint of a number, or to the one most worth trying. Gives what was done. */
+    public CompletableFuture<RollbackRecord> requestRollback(OptionalLong to) {
+        return ask(() -> rollBackAsAsked(to));
+    }
+
+    /** Lets the target go: it runs on, untracked. */
+    public CompletableFuture<Void> requestDetach() {
+        return ask(() -> {
+            letGo();
+            return null;
+        });
+    }
+
+    private void requireProtection() {
+        if (!isProtecting) {
+            throw new BackstepException(Reason.FAILED, "the target is no longer protected");
+        }
+    }
+
+    private RollbackRecord rollBackAsAsked(OptionalLong to) {
+        requireProtection();
+        long now = clock.getAsLong();
+        List<Checkpoint> kept = store.checkpoints();
+        Checkpoint wanted = to.isEmpty() ? null : kept.stream().filter(c -> c.id() == to.getAsLong()).findFirst()
+                .orElseThrow(() -> new BackstepException(Reason.FAILED, "checkpoint " + to.getAsLong() + " is not kept; kept are "
+                        + String.join(", ", kept.stream().map(c -> Long.toString(c.id())).toList())));
+        listener.errorDetected(log.detected("ctl", "rollback", now), "rollback asked for");
+        if (recovery.isOnProbation()) {
+            log.lastRollbackFailed();
+        }
+        recovery.errorNoticed();
+        boolean restored = wanted == null ? rollBackToBest(now) : rollBackTo(wanted, recovery.nextAttempt(), now);
+        if (!restored) {
+            target.resume();
+            throw new BackstepException(Reason.REFUSED, "no checkpoint could be restored");
+        }
+        return log.rollbacks().get(log.rollbacks().size() - 1);
+    }
+
+    private void answerRequests() {
+        for (EngineRequest<?> request; !done && (request = requests.poll()) != null;) {
+            request.run();
+        }
+    }
+
+    private void refuseRequests() {
+        for (EngineRequest<?> request; (request = requests.poll()) != null;) {
+            request.refuse(new BackstepException(Reason.GONE, "the target is no longer protected"));
+        }
+    }
+
+    /** Ends a wait of the engine's thread early. Any thread. */
+    public void wake() {
+        target.wake();
+    }
+
+    /* ---- looking and telling ---- */
+
+    private void look(long now) {
+        target.unprotected().forEach(use -> warn("not restored by a rollback: " + use));
+        nextLookNs = now + LOOK_INTERVAL_NS;
+    }
+
+    private void warn(String text) {
+        if (log.warned(text)) {
+            listener.warning(text);
+        }
+    }
+
+    /** How the run stands, for the engine's thread. */
+    public StatusSnapshot status() {
+        return log.snapshot(clock.getAsLong(), options.intervalNs() / 1e6, store.checkpoints().size(), target.heldBytes());
+    }
+
+    /** The kept checkpoints, oldest first, for the engine's thread. */
+    public List<Checkpoint> checkpoints() {
+        return store.checkpoints();
+    }
+
+    /** All that is told of the run. For the engine's thread, until {@link #close()}. */
+    public RunRecord record(String version) {
+        long end = done ? endedNs : clock.getAsLong();
+        return new RunRecord(version, RunRecord.Host.here(),
+                new RunRecord.TargetName(target.kind(), target.name(), target.pid()),
+                new RunRecord.Settings(options.intervalNs() / 1e6, "copy", "off"), log.sinceStartMs(end),
+                log.checkpointCounts(timer.skipped(), store.checkpoints().size()), log.pauseTimes(), log.pageCounts(),
+                new RunRecord.MemoryBytes(store.mirrorBytes(), store.undoBytes(), store.peakBytes(), log.peakHeldBytes()),
+                log.events(), exit, log.warnings());
+    }
+
+    /** Why the target had to be killed, or null. */
+    public BackstepException broken() {
+        return broken;
+    }
+
+    /* ---- the end ---- */
+
+    private void letGo() {
+        target.close();
+        finish();
+    }
+
+    private void finish() {
+        endedNs = clock.getAsLong();
+        done = true;
+        refuseRequests();
+    }
+
+    /** Lets the target go if it still lives, and frees all memory. May be called twice. */
+    @Override
+    public void close() {
+        if (closed) {
+            return;
+        }
+        closed = true;
+        if (!done) {
+            letGo();
+        }
+        target.close();
+        store.close();
+        captures.close();
+        rollbacks.close();
+    }
+}

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.backstep.engine;
+
+/**
+ * How an engine works.
+ *
+ * @param intervalNs between two captures
+ * @param preCopy copy the target's pages while it runs, before the first pause: for targets that are large when protection begins
+ * @param durationNs after which the target is let go; Long.MAX_VALUE for never
+ */
+public record EngineOptions(long intervalNs, boolean preCopy, long durationNs) {
+    public EngineOptions {
+        if (intervalNs <= 0) {
+            throw new IllegalArgumentException("the interval must be longer than 0");
+        }
+        if (durationNs <= 0) {
+            throw new IllegalArgumentException("the duration must be longer than 0");
+        }
+    }
+}

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.backstep.engine;
+
+import java.util.concurrent.CompletableFuture;
+
+/** Something that another thread asks of an engine, answered when the engine's thread has done it. */
+final class EngineRequest<T> {
+    /** What is done on the engine's thread. */
+    interface Work<T> {
+        T run();
+    }
+
+    private final Work<T> work;
+    private final CompletableFuture<T> answer = new CompletableFuture<>();
+
+    EngineRequest(Work<T> work) {
+        this.work = work;
+    }
+
+    CompletableFuture<T> answer() {
+        return answer;
+    }
+
+    void run() {
+        try {
+            answer.complete(work.run());
+        } catch (RuntimeException e) {
+            answer.completeExceptionally(e);
+        }
+    }
+
+    void refuse(RuntimeException why) {
+        answer.completeExceptionally(why);
+    }
+}

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.backstep.engine;
+
+import java.util.function.LongSupplier;
+
+import io.backstep.core.BackstepException;
+import io.backstep.core.BackstepException.Reason;
+import io.backstep.core.Checkpoint;
+import io.backstep.core.PageRanges;
+import io.backstep.core.PageWrites;
+import io.backstep.core.Target;
+import io.backstep.engine.RollbackRecord.Outcome;
+import io.backstep.store.CheckpointStore;
+
+/** Gives the target the state of a checkpoint, and tells the store, the log and the listener. */
+final class Rollbacks implements AutoCloseable {
+    private final Target target;
+    private final CheckpointStore store;
+    private final RunLog log;
+    private final EngineListener listener;
+    private final LongSupplier clock;
+    private final PageRanges written = new PageRanges();
+    private final PageWrites writes = new PageWrites();
+
+    Rollbacks(Target target, CheckpointStore store, RunLog log, EngineListener listener, LongSupplier clock) {
+        this.target = target;
+        this.store = store;
+        this.log = log;
+        this.listener = listener;
+        this.clock = clock;
+    }
+
+    /**
+     * Rolls back. The target stays halted.
+     *
+     * @return false if the target cannot be given this state; then nothing was touched
+     * @throws BackstepException BROKEN or GONE
+     */
+    boolean to(Checkpoint checkpoint, int attempt, long errorNs) {
+        long beganNs = clock.getAsLong();
+        try {
+            target.beginRollback(checkpoint.state(), written);
+            writes.clear();
+            store.plan(checkpoint, written, writes);
+            target.finishRollback(checkpoint.state(), writes);
+        } catch (BackstepException e) {
+            boolean refused = e.reason() == Reason.REFUSED;
+            record(checkpoint, attempt, errorNs, beganNs, refused ? Outcome.REFUSED : Outcome.BROKEN);
+            if (refused) {
+                listener.warning("rollback to checkpoint " + checkpoint.id() + " refused: " + e.getMessage());
+                return false;
+            }
+            throw e;
+        }
+        store.rolledBack(checkpoint);
+        record(checkpoint, attempt, errorNs, beganNs, Outcome.RECOVERED);
+        return true;
+    }
+
+    private void record(Checkpoint checkpoint, int attempt, long errorNs, long beganNs, Outcome outcome) {
+        long durationNs = clock.getAsLong() - beganNs;
+        long pages = outcome == Outcome.REFUSED ? 0 : writes.pages().size() + writes.dropped().size();
+        RollbackRecord rollback = new RollbackRecord(log.sinceStartMs(beganNs), checkpoint.id(),
+                (errorNs - checkpoint.atNs()) / 1e6, attempt, pages, durationNs / 1e3, outcome);
+        log.rolledBack(rollback, durationNs);
+        listener.rolledBack(rollback);
+    }
+
+    @Override
+    public void close() {
+        written.close();
+        writes.close();
+    }
+}

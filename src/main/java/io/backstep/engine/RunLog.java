@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.backstep.engine;
+
+import java.util.ArrayList;
+import java.util.EnumMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+
+import io.backstep.core.Capture;
+import io.backstep.core.Fault;
+import io.backstep.core.Phase;
+import org.HdrHistogram.Histogram;
+
+/** What a run counted and what happened in it. Recording a capture allocates nothing. Not thread-safe. */
+final class RunLog {
+    private static final long LONGEST_NS = 3_600_000_000_000L;
+    private static final int DIGITS = 3;
+    private static final double NS_PER_US = 1e3;
+    private static final double NS_PER_MS = 1e6;
+    private static final Phase[] PHASES = Phase.values();
+
+    private final Histogram pause = newHistogram();
+    private final Histogram[] phases = new Histogram[PHASES.length];
+    private final Histogram rollback = newHistogram();
+    private final Histogram latency = newHistogram();
+    private final List<FaultRecord> faults = new ArrayList<>();
+    private final List<DetectionRecord> detections = new ArrayList<>();
+    private final List<RollbackRecord> rollbacks = new ArrayList<>();
+    private final Set<String> warnings = new LinkedHashSet<>();
+    private long startNs;
+    private long unnoticedFaultNs;
+    private boolean faultUnnoticed;
+    private long failed;
+    private long pausedNs;
+    private long dirtyPages;
+    private long lastDirtyPages;
+    private long lastPauseNs;
+    private long trackedPages;
+    private long peakHeldBytes;
+
+    RunLog() {
+        for (int i = 0; i < PHASES.length; i++) {
+            phases[i] = newHistogram();
+        }
+    }
+
+    private static Histogram newHistogram() {
+        return new Histogram(LONGEST_NS, DIGITS);
+    }
+
+    void started(long nowNs) {
+        startNs = nowNs;
+    }
+
+    long startNs() {
+        return startNs;
+    }
+
+    double sinceStartMs(long nowNs) {
+        return (nowNs - startNs) / NS_PER_MS;
+    }
+
+    void captured(Capture capture, long heldBytes) {
+        record(pause, capture.pauseNs());
+        for (int i = 0; i < PHASES.length; i++) {
+            record(phases[i], capture.phaseNs(PHASES[i]));
+        }
+        pausedNs += capture.pauseNs();
+        lastPauseNs = capture.pauseNs();
+        lastDirtyPages = capture.pages().size();
+        dirtyPages += lastDirtyPages;
+        trackedPages = capture.trackedPages();
+        peakHeldBytes = Math.max(peakHeldBytes, heldBytes);
+    }
+
+    private static void record(Histogram histogram, long nanos) {
+        histogram.recordValue(Math.min(Math.max(nanos, 0), LONGEST_NS));
+    }
+
+    void captureFailed() {
+        failed++;
+    }
+
+    void injected(Fault fault) {
+        faults.add(FaultRecord.of(fault, startNs));
+        unnoticedFaultNs = fault.atNs();
+        faultUnnoticed = true;
+    }
+
+    /** The latency is known when a fault was injected that nothing has noticed yet. */
+    DetectionRecord detected(String detector, String what, long nowNs) {
+        double latencyMs = Double.NaN;
+        if (faultUnnoticed) {
+            record(latency, nowNs - unnoticedFaultNs);
+            latencyMs = (nowNs - unnoticedFaultNs) / NS_PER_MS;
+            faultUnnoticed = false;
+        }
+        DetectionRecord detection = new DetectionRecord(sinceStartMs(nowNs), detector, what, latencyMs);
+        detections.add(detection);
+        return detection;
+    }
+
+    void rolledBack(RollbackRecord rollbackRecord, long durationNs) {
+        rollbacks.add(rollbackRecord);
+        record(rollback, durationNs);
+    }
+
+    /** The error that the last rollback answered came back. */
+    void lastRollbackFailed() {
+        int last = rollbacks.size() - 1;
+        if (last >= 0 && rollbacks.get(last).outcome() == RollbackRecord.Outcome.RECOVERED) {
+            rollbacks.set(last, rollbacks.get(last).withOutcome(RollbackRecord.Outcome.RETURNED));
+        }
+    }
+
+    /** True if this text was not known before. */
+    boolean warned(String text) {
+        return warnings.add(text);
+    }
+
+    List<RollbackRecord> rollbacks() {
+        return rollbacks;
+    }
+
+    long taken() {
+        return pause.getTotalCount();
+    }
+
+    StatusSnapshot snapshot(long nowNs, double intervalMs, int kept, long heldBytes) {
+        return new StatusSnapshot(sinceStartMs(nowNs), intervalMs, lastDirtyPages, lastPauseNs / NS_PER_US, kept,
+                detections.size(), rollbacks.size(), heldBytes);
+    }
+
+    RunRecord.CheckpointCounts checkpointCounts(long skipped, int kept) {
+        return new RunRecord.CheckpointCounts(taken(), failed, skipped, kept);
+    }
+
+    RunRecord.PauseTimes pauseTimes() {
+        Map<Phase, HistogramSummary> byPhase = new EnumMap<>(Phase.class);
+        for (int i = 0; i < PHASES.length; i++) {
+            byPhase.put(PHASES[i], HistogramSummary.of(phases[i], NS_PER_US));
+        }
+        return new RunRecord.PauseTimes(pausedNs / NS_PER_MS, HistogramSummary.of(pause, NS_PER_US), byPhase);
+    }
+
+    RunRecord.PageCounts pageCounts() {
+        double mean = taken() == 0 ? 0 : (double) dirtyPages / taken();
+        return new RunRecord.PageCounts(trackedPages, mean, mean, Double.NaN, Double.NaN);
+    }
+
+    long peakHeldBytes() {
+        return peakHeldBytes;
+    }
+
+    RunRecord.Events events() {
+        return new RunRecord.Events(faults, detections, rollbacks, HistogramSummary.of(rollback, NS_PER_US),
+                HistogramSummary.of(latency, NS_PER_MS));
+    }
+
+    List<String> warnings() {
+        return List.copyOf(warnings);
+    }
+}

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.backstep.engine;
+
+import io.backstep.core.Phase;
+import java.util.Collections;
+import java.util.EnumMap;
+import java.util.List;
+import java.util.Map;
+
+/** All that is told of a run when it is over. Pure data; immutable. */
+public record RunRecord(
+        String version, Host host, TargetName target, Settings settings, double elapsedMs, CheckpointCounts checkpoints,
+        PauseTimes pause, PageCounts pages, MemoryBytes memory, Events events, Exit exit, List<String> warnings) {
+
+    public RunRecord {
+        warnings = List.copyOf(warnings);
+    }
+
+    /** The machine that the run was made on. */
+    public record Host(String kernel, int cpus, String jdk) {
+        /** The machine that this runs on. */
+        public static Host here() {
+            return new Host(
+                    System.getProperty("os.name") + " " + System.getProperty("os.version"),
+                    Runtime.getRuntime().availableProcessors(),
+                    System.getProperty("java.runtime.version"));
+        }
+    }
+
+    /**
+     * Which target was protected.
+     *
+     * @param pid the process id, or 0
+     */
+    public record TargetName(String kind, String name, long pid) {
+    }
+
+    /**
+     * How it was protected.
+     *
+     * @param capture the discipline: "copy" or "cow"
+     * @param predictor its name, or "off"
+     */
+    public record Settings(double intervalMs, String capture, String predictor) {
+    }
+
+    /**
+     * How many captures there were.
+     *
+     * @param failed tried, and given up; the checkpoints before them stayed usable
+     * @param skipped intervals that passed without a try
+     * @param kept in memory at the end
+     */
+    public record CheckpointCounts(long taken, long failed, long skipped, long kept) {
+    }
+
+    /**
+     * How long the target stood still for captures.
+     *
+     * @param totalMs the sum of all pauses
+     * @param us one value for each checkpoint taken, in microseconds
+     * @param phaseUs the same for each part of the pause; absent parts were not measured
+     */
+    public record PauseTimes(double totalMs, HistogramSummary us, Map<Phase, HistogramSummary> phaseUs) {
+        public PauseTimes {
+            Map<Phase, HistogramSummary> ordered = new EnumMap<>(Phase.class);
+            ordered.putAll(phaseUs);
+            phaseUs = Collections.unmodifiableMap(ordered);
+        }
+    }
+
+    /**
+     * Pages, on average over the captures where not said otherwise.
+     *
+     * @param tracked at the last capture
+     * @param precision of the predictor: the share of predicted pages that were written; NaN if it is off
+     * @param recall of the predictor: the share of written pages that were predicted; NaN if it is off
+     */
+    public record PageCounts(long tracked, double dirtyMean, double copiedMean, double precision, double recall) {
+    }
+
+    /**
+     * Memory that the protection took, in bytes.
+     *
+     * @param mirror at the end
+     * @param undo the undo logs at the end
+     * @param peak of all of it together
+     * @param held the most that the target kept back and used for itself
+     */
+    public record MemoryBytes(long mirror, long undo, long peak, long held) {
+    }
+
+    /** What happened: each list in order of time, and all rollbacks and known error latencies together. */
+    public record Events(
+            List<FaultRecord> faults, List<DetectionRecord> detections, List<RollbackRecord> rollbacks,
+            HistogramSummary rollbackUs, HistogramSummary latencyMs) {
+        public Events {
+            faults = List.copyOf(faults);
+            detections = List.copyOf(detections);
+            rollbacks = List.copyOf(rollbacks);
+        }
+    }
+
+    /**
+     * How the target ended: by a code, by a signal, or not at all.
+     *
+     * @param code null if it did not exit
+     * @param signal null if no signal ended it
+     */
+    public record Exit(Integer code, String signal) {
+        /** The target was let go and lives. */
+        public static final Exit NONE = new Exit(null, null);
+
+        public static Exit ofCode(int code) {
+            return new Exit(code, null);
+        }
+
+        public static Exit ofSignal(String signal) {
+            return new Exit(null, signal);
+        }
+    }
+}

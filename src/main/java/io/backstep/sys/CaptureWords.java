@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.backstep.sys;
+
+import io.backstep.core.Capture;
+import io.backstep.core.PageRanges;
+import io.backstep.core.Phase;
+
+/** {@code struct bs_capture}: the words in their order. */
+public final class CaptureWords extends NativeWords {
+    static final int STRUCT = 2;
+
+    private static final int FLAGS = 0;
+    private static final int FRAMES = FLAGS + 1;
+    private static final int FRAME_COUNT = FRAMES + 1;
+    private static final int PAGE_COUNT = FRAME_COUNT + 1;
+    private static final int PAGES = PAGE_COUNT + 1;
+    private static final int HELD = PAGES + 1;
+    private static final int HELD_COUNT = HELD + 1;
+    private static final int HELD_PAGES = HELD_COUNT + 1;
+    private static final int STATE = HELD_PAGES + 1;
+    private static final int STATE_SIZE = STATE + 1;
+    private static final int OUTPUT_MARK = STATE_SIZE + 1;
+    private static final int ERROR_MARK = OUTPUT_MARK + 1;
+    private static final int THREADS = ERROR_MARK + 1;
+    private static final int MAPPINGS = THREADS + 1;
+    private static final int LAYOUT_CHANGED = MAPPINGS + 1;
+    private static final int AT_NS = LAYOUT_CHANGED + 1;
+    private static final int PAUSE_NS = AT_NS + 1;
+    private static final int PHASE_NS = PAUSE_NS + 1;
+    private static final int WORDS = PHASE_NS + Phase.values().length;
+
+    private static final long LIVE = 1;
+    private static final long CONTINUE = 2;
+    private static final Phase[] PHASES = Phase.values();
+
+    public CaptureWords() {
+        super(WORDS);
+    }
+
+    void ask(Capture capture, boolean goOn) {
+        word(FLAGS, (capture.isLive() ? LIVE : 0) | (goOn ? CONTINUE : 0));
+        word(FRAMES, capture.frames().address());
+        word(FRAME_COUNT, capture.frames().size());
+    }
+
+    /** What the library says that it needs, after it asked for more frames. */
+    long framesNeeded() {
+        return word(PAGE_COUNT);
+    }
+
+    void answer(Capture capture) {
+        capture.pages().copyFrom(word(PAGES), word(PAGE_COUNT));
+        capture.trackedPages(word(HELD_PAGES));
+        capture.atNs(word(AT_NS));
+        capture.pauseNs(word(PAUSE_NS));
+        for (int i = 0; i < PHASES.length; i++) {
+            capture.phaseNs(PHASES[i], word(PHASE_NS + i));
+        }
+    }
+
+    /** The pages that have content of their own. */
+    public void held(PageRanges into) {
+        into.copyFrom(word(HELD), word(HELD_COUNT));
+    }
+
+    public long state() {
+        return word(STATE);
+    }
+
+    public long stateSize() {
+        return word(STATE_SIZE);
+    }
+
+    public long outputMark() {
+        return word(OUTPUT_MARK);
+    }
+
+    public long errorMark() {
+        return word(ERROR_MARK);
+    }
+
+    public long threads() {
+        return word(THREADS);
+    }
+
+    public long mappings() {
+        return word(MAPPINGS);
+    }
+
+    public boolean hasLayoutChanged() {
+        return word(LAYOUT_CHANGED) != 0;
+    }
+}

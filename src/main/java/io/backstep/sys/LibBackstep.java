@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.backstep.sys;
+
+import com.sun.jna.Native;
+import com.sun.jna.NativeLibrary;
+import io.backstep.core.BackstepException;
+import io.backstep.core.BackstepException.Reason;
+
+/** The functions of {@code backstep.h} under their C names; pointers are longs. No logic: see the classes beside it. */
+final class LibBackstep {
+    private static final int ABI_VERSION = 1;
+
+    static {
+        Native.register(LibBackstep.class, NativeLibrary.getInstance("backstep"));
+        int version = bs_abi_version();
+        if (version != ABI_VERSION) {
+            throw new BackstepException(Reason.UNFIT, "native library has ABI " + version + ", this build needs " + ABI_VERSION
+                    + ": another libbackstep.so comes first in the library path");
+        }
+    }
+
+    private LibBackstep() {
+    }
+
+    static native int bs_abi_version();
+
+    static native int bs_struct_size(int index);
+
+    static native String bs_last_error();
+
+    static native int bs_host_probe(long host);
+
+    static native int bs_output_open(int sink, long out);
+
+    static native int bs_output_pump(long output);
+
+    static native void bs_output_release(long output, long position);
+
+    static native long bs_output_held(long output);
+
+    static native void bs_output_stop(long output);
+
+    static native int bs_output_finish(long output);
+
+    static native void bs_output_close(long output);
+
+    static native int bs_process_spawn(long arguments, int argc, long output, long error, long out);
+
+    static native int bs_process_attach(int pid, long out);
+
+    static native int bs_process_pid(long process);
+
+    static native int bs_process_track(long process, long interruptedNs);
+
+    static native void bs_process_untrack(long process);
+
+    static native void bs_process_catch(long process, long signals, long handledToo);
+
+    static native int bs_process_wait(long process, long deadlineNs, long event);
+
+    static native void bs_process_wake(long process);
+
+    static native int bs_process_halt(long process);
+
+    static native int bs_process_resume(long process, int deliver);
+
+    static native int bs_process_capture(long process, long capture);
+
+    static native int bs_process_capture_abandon(long process);
+
+    static native void bs_state_retain(long state);
+
+    static native void bs_state_release(long state);
+
+    static native int bs_process_restore_begin(long process, long state, long restore);
+
+    static native int bs_process_restore_finish(long process, long state, long pages, long restore);
+
+    static native int bs_process_kill(long process);
+
+    static native int bs_process_signal(long process, int signal);
+
+    static native int bs_process_thread_count(long process);
+
+    static native int bs_register_count();
+
+    static native String bs_register_name(int index);
+
+    static native int bs_process_flip_register(long process, int thread, int index, long mask);
+
+    static native int bs_process_flip_memory(long process, long address, long mask);
+
+    static native void bs_process_close(long process);
+
+    static native long bs_measure_copy(int pid, long pages, long frames, long count, int write);
+}

@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.backstep.target.process;
+
+import java.util.List;
+import java.util.Set;
+
+import io.backstep.core.BackstepException;
+import io.backstep.core.Capture;
+import io.backstep.core.ExecutionState;
+import io.backstep.core.FaultSurface;
+import io.backstep.core.PageRanges;
+import io.backstep.core.PageWrites;
+import io.backstep.core.Target;
+import io.backstep.core.TargetEvent;
+import io.backstep.sys.CaptureWords;
+import io.backstep.sys.EventWords;
+import io.backstep.sys.NativeProcess;
+import io.backstep.sys.RestorePagesWords;
+import io.backstep.sys.RestoreWords;
+import io.backstep.sys.Signals;
+
+/**
+ * An unmodified Linux process as a target. The kernel notes which pages it writes; a capture is one native call. Its errors are
+ * fatal signals, seen before the process sees them.
+ */
+public final class ProcessTarget implements Target {
+    /** The signals that end a program which does not handle them and that a transient fault can cause. */
+    public static final Set<Integer> ERROR_SIGNALS = Set.of(Signals.number("SEGV"), Signals.number("BUS"), Signals.number("ILL"),
+            Signals.number("FPE"), Signals.number("ABRT"), Signals.number("SYS"));
+
+    private final NativeProcess process;
+    private final HeldOutput heldOutput;
+    private final String name;
+    private final int pid;
+    private final EventWords event = new EventWords();
+    private final CaptureWords captureWords = new CaptureWords();
+    private final RestoreWords restoreWords = new RestoreWords();
+    private final RestorePagesWords restorePages = new RestorePagesWords();
+    private final ProcessFaults faults;
+    private final PageRanges held = new PageRanges();
+    private final PageRanges heldBefore = new PageRanges();
+    private final PageRanges gone = new PageRanges();
+    private final PageRanges rewritten = new PageRanges();
+    private boolean captureOpen;
+    private boolean closed;
+    private long interruptedNs;
+
+    private ProcessTarget(NativeProcess process, HeldOutput heldOutput, String name) {
+        this.process = process;
+        this.heldOutput = heldOutput;
+        this.name = name;
+        this.pid = process.pid();
+        this.faults = new ProcessFaults(process, held);
+        process.holdBack(Signals.mask(ERROR_SIGNALS), false);
+    }
+
+    /**
+     * Starts a program, which stands before its first instruction.
+     *
+     * @param holdOutput hold what it writes to standard output and error until no checkpoint can take it back
+     * @throws BackstepException UNFIT: the program does not exist or cannot be run
+     */
+    public static ProcessTarget run(List<String> command, boolean holdOutput) {
+        HeldOutput output = holdOutput ? new HeldOutput() : null;
+        try {
+            NativeProcess process = NativeProcess.spawn(command, output == null ? null : output.output(),
+                    output == null ? null : output.error());
+            if (output != null) {
+                output.startPumps();
+            }
+            return new ProcessTarget(process, output, baseName(command.get(0)));
+        } catch (BackstepException e) {
+            if (output != null) {
+                output.close();
+            }
+            throw e;
+        }
+    }
+
+    /**
+     * Takes hold of a running process.
+     *
+     * @throws BackstepException UNFIT: it is not there, or this user may not trace it
+     */
+    public static ProcessTarget attach(int pid) {
+        ProcFiles.refuseUnlessTraceable(pid);
+        return new ProcessTarget(NativeProcess.attach(pid), null, ProcFiles.commandName(pid));
+    }
+
+    private static String baseName(String path) {
+        return path.substring(path.lastIndexOf('/') + 1);
+    }
+
+    /** Chooses the signals that count as errors; handledToo: also those that the program has a handler for. */
+    public void errorSignals(Set<Integer> signals, boolean handledToo) {
+        process.holdBack(Signals.mask(signals), handledToo);
+    }
+
+    @Override
+    public String kind() {
+        return "process";
+    }
+
+    @Override
+    public String name() {
+        return name;
+    }
+
+    @Override
+    public long pid() {
+        return pid;
+    }
+
+    /** For how long, in all, the registers of the process were not its own: a kill of backstep in that time is fatal to it. */
+    public long interruptedNs() {
+        return interruptedNs;
+    }
+
+    @Override
+    public void start() {
+        held.clear();
+        interruptedNs += process.track();
+    }
+
+    @Override
+    public ExecutionState newState() {
+        return new ProcessState();
+    }
+
+    @Override
+    public void await(long deadlineNs, TargetEvent into) {
+        process.await(deadlineNs, event);
+        switch (event.kind()) {
+            case EventWords.ERROR -> into.error("signal", Signals.name(event.signal()), describe());
+            case EventWords.EXITED -> ended(into);
+            case EventWords.EXECED -> into.replaced();
+            default -> into.none();
+        }
+    }
+
+    private String describe() {
+        String at = event.faultAddress() == 0 ? "" : String.format(" at 0x%x", event.faultAddress());
+        return Signals.name(event.signal()) + at + " in thread " + event.tid();
+    }
+
+    private void ended(TargetEvent into) {
+        if (heldOutput != null) {
+            heldOutput.finish();
+        }
+        if (event.endedBySignal()) {
+            into.ended(0, Signals.name(event.endedWith()));
+        } else {
+            into.ended(event.endedWith(), null);
+        }
+    }
+
+    @Override
+    public void wake() {
+        process.wake();
+    }
+
+    @Override
+    public void halt() {
+        process.halt();
+    }
+
+    @Override
+    public void resume() {
+        process.resume(false);
+    }
+
+    @Override
+    public void resumeIntoError() {
+        process.resume(true);
+    }
+
+    @Override
+    public boolean capture(Capture capture) {
+        boolean goOn = captureOpen;
+        captureOpen = false;
+        if (!goOn) {
+            capture.clearResults();
+        }
+        if (!process.capture(capture, captureWords, goOn)) {
+            captureOpen = true;
+            return false;
+        }
+        heldBefore.copyFrom(held);
+        captureWords.held(held);
+        capture.dropped().setDifference(heldBefore, held);
+        if (!capture.isLive()) {
+            ((ProcessState) capture.state()).fill(captureWords);
+        }
+        return true;
+    }
+
+    @Override
+    public void abandonCapture() {
+        captureOpen = false;
+        process.abandonCapture();
+    }
+
+    @Override
+    public void beginRollback(ExecutionState state, PageRanges written) {
+        process.beginRestore(((ProcessState) state).address(), restoreWords);
+        restoreWords.written(rewritten);
+        heldBefore.copyFrom(held);
+        restoreWords.held(held);
+        gone.setDifference(heldBefore, held);
+        written.setUnion(rewritten, gone);
+    }
+
+    @Override
+    public void finishRollback(ExecutionState state, PageWrites writes) {
+        process.finishRestore(((ProcessState) state).address(), writes, restorePages, restoreWords);
+        restoreWords.held(held);
+    }
+
+    @Override
+    public void commit(ExecutionState oldestKept) {
+        if (heldOutput != null) {
+            heldOutput.release((ProcessState) oldestKept);
+        }
+    }
+
+    @Override
+    public void stopTracking() {
+        process.stopTracking();
+        if (heldOutput != null) {
+            heldOutput.releaseAll();
+        }
+    }
+
+    @Override
+    public void kill() {
+        process.kill();
+    }
+
+    /** Sends a signal to the process, as kill(2). */
+    public void signal(int number) {
+        process.signal(number);
+    }
+
+    @Override
+    public FaultSurface faultSurface() {
+        return faults;
+    }
+
+    @Override
+    public Set<String> unprotected() {
+        return ProcessUse.of(pid, heldOutput != null);
+    }
+
+    @Override
+    public long heldBytes() {
+        return heldOutput == null ? 0 : heldOutput.heldBytes();
+    }
+
+    @Override
+    public void close() {
+        if (closed) {
+            return;
+        }
+        closed = true;
+        process.close();
+        if (heldOutput != null) {
+            heldOutput.close();
+        }
+        event.close();
+        captureWords.close();
+        restoreWords.close();
+        restorePages.close();
+        held.close();
+        heldBefore.close();
+        gone.close();
+        rewritten.close();
+    }
+}
