@@ -65,6 +65,14 @@ struct bs_host {
 /* Tries each facility on this process or on a child made for it. Takes a few milliseconds. */
 BS_API int bs_host_probe(struct bs_host *host);
 
+/* ---- signals to this process --------------------------------------------------------------------------------- */
+
+/* Takes these signals over (bit n-1 for signal n), for good; those that are ignored stay so. */
+BS_API int bs_signals_watch(uint64_t signals);
+
+/* Waits for the next watched signal and returns its number. Blocks: one thread of the caller. */
+BS_API int bs_signals_next(void);
+
 /* ---- output of a program that backstep starts ------------------------------------------------------------------ */
 
 /*

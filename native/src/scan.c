@@ -139,7 +139,7 @@ static int walk_files(struct bs_process *p) {
                             .flags = PM_SCAN_WP_MATCHING,
                             .any_of = THERE,
                             .tell = PAGE_IS_WRITTEN | PAGE_IS_FILE | PAGE_IS_PFNZERO | PAGE_IS_SWAPPED};
-        int result = walk(p, &file, p->scan_room->regions, REGIONS_AT_ONCE, visit_known_file);
+        int result = walk(p, &file, p->scan_room->regions, REGIONS_AT_ONCE_IN_FILE, visit_known_file);
         if (result < 0) {
             return result;
         }

@@ -4,8 +4,8 @@
 //
 // Created once, never ending: a sleeper (nanosleep, clock_nanosleep), a poller (poll, ppoll with a timeout on a pipe
 // that stays quiet), a pair that waits for each other's turn (futex through condition variables, with and without
-// timeout), and a reader blocked in read on a pipe. Each judges what its call returned: a wait that returns as timed out
-// must have lasted its time, a quiet pipe must not be readable, a turn must come in order. A rollback that restores a
+// timeout), and a reader blocked in read on a pipe. Each judges what its call returned: a wait that timed out must have
+// lasted its time, a quiet pipe must not be readable, a turn must come in order. A rollback that restores a
 // thread without restarting its call makes a call return garbage; one that lets the kernel restart the call the thread
 // was in later, instead of the one in the checkpoint, makes a wait end early or never.
 //

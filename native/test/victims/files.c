@@ -4,7 +4,7 @@
 //
 // Reads an input file sequentially and after jumps through many descriptors, which are opened, closed, duplicated
 // (sharing one offset) and replaced by dup2 at random; compares every byte with what it read at the start and every
-// offset with its own notion. Appends to an output file, buffered and raw, and checks offset and length after each flush.
+// offset with its own notion. Appends to an output file, buffered and raw, and checks offset and length at each flush.
 // A rollback that leaves offsets where they were makes reads skip and writes leave gaps or repeat; one that leaves
 // the output long makes its length wrong.
 //

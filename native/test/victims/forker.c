@@ -4,7 +4,7 @@
 //
 // Now and then starts up to three children by fork, vfork or posix_spawn, which verify what they inherited, compute and
 // exit with a code that the parent knows beforehand, and waits for each. A child that inherits the tracking, or is
-// stopped or rolled back with its parent, ends in another way or never. The parent's memory must not change by any of it.
+// stopped or rolled back with its parent, ends in another way or never. The parent's memory must stay as it was.
 //
 // The parent trusts the kernel for nothing but exit codes: when a rollback goes back to before a wait that was done,
 // that child is gone, and ECHILD is tolerated; with --strict it counts as broken, as captures alone must not cause it.

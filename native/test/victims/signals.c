@@ -4,7 +4,7 @@
 // handles itself, which are no errors.
 //
 // A timer ticks by SIGALRM; critical sections block it and leave a pair of words unequal while they do, which the
-// handler would notice. SIGUSR1 is sent to itself, blocked and unblocked. A guarded area is protected at the start of each
+// handler would notice. SIGUSR1 is sent to itself, blocked and unblocked. A guarded area is protected at the start of a
 // round and unprotected page by page by its own SIGSEGV handler on an alternate stack; the number of faults is exact.
 // A rollback that forgets a thread's signal mask lets a tick into a critical section; one that forgets protections
 // changes the number of faults; a detector that takes every SIGSEGV for an error rolls back a program that is well.

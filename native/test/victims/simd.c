@@ -10,7 +10,7 @@
 //   mix    r[i] += r[i+1] round a ring of 16 registers of 64-bit lanes (two rings in zmm, one of the eight mask
 //          registers): the shadow applies powers of the ring's matrix. x87: st(1..7) += st(0) on integers too wide for
 //          a double. Every error in any bit reaches the result, since the map is invertible.
-//   round  registers of doubles in [1, 2) plus or minus something below half an ulp, in one of four rounding modes: each
+//   round  registers of doubles in [1, 2) plus or minus less than half an ulp, in one of four rounding modes: each
 //          addition moves by exactly one ulp or not at all. The same on the x87 stack at 64 bits of mantissa.
 //   carry  a seven-word number plus another, n times, all in general registers, as a chain of add-with-carry.
 //

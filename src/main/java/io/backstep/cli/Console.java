@@ -52,10 +52,10 @@ final class Console implements EngineListener {
         nextDrawNs = nowNs + REDRAW_NS;
         String line = StatusLine.render(engine.status(), columns());
         if (isTerminal) {
-            out.print(StatusLine.CLEAR + line);
+            out.print(line);
             lineDrawn = true;
         } else {
-            out.println("backstep: " + line);
+            out.println(line.substring(1, line.length() - 3)); // without the terminal's control characters
         }
         out.flush();
     }

@@ -44,8 +44,8 @@ final class Protection {
         RunRecord run;
         BackstepException broken;
         try (Backstep backstep = Backstep.launch(context);
-                Control control = Control.open(backstep, console);
-                AutoCloseable ignored = origin.signals.install(backstep)) {
+                Control control = Control.open(backstep, console)) {
+            origin.signals.install(backstep);
             while (!backstep.engine().isDone()) {
                 backstep.engine().doWork();
                 console.tick(backstep.engine(), System.nanoTime());
@@ -55,8 +55,6 @@ final class Protection {
         } catch (BackstepException e) {
             console.error(e.getMessage());
             return e.reason() == BackstepException.Reason.UNFIT ? origin.unfitStatus : ExitStatus.FAILED;
-        } catch (Exception e) {
-            throw new IllegalStateException(e);
         }
         return conclude(run, broken);
     }

@@ -64,10 +64,7 @@ public final class Engine implements Agent, AutoCloseable {
         this.listener = listener;
         this.clock = clock;
         Deque<ExecutionState> states = Captures.newStateQueue();
-        store = new CheckpointStore(budgetBytes, state -> {
-            state.clear();
-            states.addLast(state);
-        });
+        store = new CheckpointStore(budgetBytes, states::addLast);
         timer = new IntervalTimer(options.intervalNs());
         recovery = new Recovery(retention, options.intervalNs());
         captures = new Captures(target, store, retention, log, states);

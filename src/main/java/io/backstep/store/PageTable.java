@@ -109,7 +109,6 @@ final class PageTable {
             if (index != prepared && beside.get(i) != 0) {
                 prepared = index;
                 if (entry(index) == 0) {
-                    arena.demandFree(1);
                     addLeaf(index);
                 }
             }

@@ -22,9 +22,10 @@ final class HostKernel {
     /** Tries everything. Without the native library that is all there is to tell. */
     static List<Facility> probe(String unprivilegedUserfaultfd) {
         List<Facility> found = new ArrayList<>();
+        found.add(architecture(System.getProperty("os.arch")));
         try (HostWords words = new HostWords()) {
             Codes.check(LibBackstep.bs_host_probe(words.address()));
-            found.add(library(State.OK, System.getProperty("os.arch")));
+            found.add(library(State.OK, "ABI " + LibBackstep.bs_abi_version()));
             found.addAll(new HostKernel(words, unprivilegedUserfaultfd).facilities());
         } catch (BackstepException | LinkageError e) {
             found.add(library(State.MISSING, firstLine(rootOf(e).getMessage())));
@@ -32,10 +33,16 @@ final class HostKernel {
         return found;
     }
 
+    static Facility architecture(String name) {
+        boolean known = name.equals("amd64") || name.equals("x86_64");
+        return new Facility("x86-64", known ? State.OK : State.MISSING, name, true,
+                "nothing can be protected: registers are saved and set for this architecture only", "an x86-64 host and JVM");
+    }
+
     private static Facility library(State state, String detail) {
         return new Facility("native library", state, detail, true,
                 "nothing can be protected, and what the kernel offers cannot be tried",
-                "use an x86-64 Linux host and the library that was built with this backstep.jar");
+                "use the library that was built with this backstep.jar");
     }
 
     List<Facility> facilities() {

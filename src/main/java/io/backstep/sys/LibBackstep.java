@@ -30,6 +30,10 @@ final class LibBackstep {
 
     static native int bs_host_probe(long host);
 
+    static native int bs_signals_watch(long signals);
+
+    static native int bs_signals_next();
+
     static native int bs_output_open(int sink, long out);
 
     static native int bs_output_pump(long output);

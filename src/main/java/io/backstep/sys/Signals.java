@@ -3,6 +3,7 @@ package io.backstep.sys;
 
 import java.util.List;
 import java.util.Locale;
+import java.util.function.IntConsumer;
 
 /** Signal numbers and names, as x86-64 and aarch64 Linux have them. */
 public final class Signals {
@@ -35,6 +36,21 @@ public final class Signals {
     /** The exit status by which shells tell that a signal ended a program; names as {@link #name} gives them. */
     public static int exitStatus(String name) {
         return 128 + (name.startsWith("signal ") ? Integer.parseInt(name.substring("signal ".length())) : number(name));
+    }
+
+    /**
+     * Takes signals to this process over, for good, and hands each that comes to a receiver on a daemon thread. Those that
+     * were ignored when this process was started stay so.
+     */
+    public static void receive(Iterable<Integer> numbers, IntConsumer receiver) {
+        Codes.check(LibBackstep.bs_signals_watch(mask(numbers)));
+        Thread thread = new Thread(() -> {
+            while (true) {
+                receiver.accept(Codes.check(LibBackstep.bs_signals_next()));
+            }
+        }, "backstep-signals");
+        thread.setDaemon(true);
+        thread.start();
     }
 
     public static long mask(Iterable<Integer> numbers) {
