@@ -70,8 +70,11 @@ BS_API int bs_host_probe(struct bs_host *host);
 /* Takes these signals over (bit n-1 for signal n), for good; those that are ignored stay so. */
 BS_API int bs_signals_watch(uint64_t signals);
 
-/* Waits for the next watched signal and returns its number. Blocks: one thread of the caller. */
+/* Waits for the next watched signal and returns its number, or 0 after bs_signals_stop. Blocks: one thread of the caller. */
 BS_API int bs_signals_next(void);
+
+/* Makes bs_signals_next return. Any thread. */
+BS_API_VOID void bs_signals_stop(void);
 
 /* ---- output of a program that backstep starts ------------------------------------------------------------------ */
 

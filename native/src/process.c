@@ -155,6 +155,20 @@ static void program_replaced(struct bs_process *p) {
     }
 }
 
+/*
+ * A thread that was just made will stop before its first instruction. It counts from now on, so that a freeze waits for it.
+ * It may have come and gone already.
+ */
+static void expect_newborn(struct bs_process *p, pid_t parent) {
+    unsigned long tid = 0;
+    if (ptrace(PTRACE_GETEVENTMSG, parent, 0, &tid) == 0 && !bs_thread_by_tid(p, (pid_t) tid) && is_thread_of(p, (pid_t) tid)) {
+        struct bs_thread *newborn = thread_add(p, (pid_t) tid);
+        if (newborn) {
+            newborn->trap_pending = true;
+        }
+    }
+}
+
 static void took_stop(struct bs_process *p, pid_t tid, int status) {
     int signal = WSTOPSIG(status);
     int event = status >> 16;
@@ -173,10 +187,11 @@ static void took_stop(struct bs_process *p, pid_t tid, int status) {
             return;
         }
     }
+    thread->trap_pending = false; /* any stop takes the place of one that was asked for */
     if (event == PTRACE_EVENT_CLONE) {
-        go_on(p, thread, 0);
+        expect_newborn(p, tid);
+        go_on(p, bs_thread_by_tid(p, tid), 0);
     } else if (event == PTRACE_EVENT_STOP) {
-        thread->trap_pending = false;
         thread->group_stopped = is_job_control(signal);
         thread->state = THREAD_STOPPED;
     } else if (is_caught(p, signal)) {

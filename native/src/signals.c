@@ -10,11 +10,15 @@
 
 static int ends[2] = {-1, -1};
 
-static void on_signal(int number) {
-    int before = errno;
+static void send_byte(int number) {
     unsigned char byte = (unsigned char) number;
     ssize_t ignored = write(ends[1], &byte, 1);
     (void) ignored;
+}
+
+static void on_signal(int number) {
+    int before = errno;
+    send_byte(number);
     errno = before;
 }
 
@@ -43,4 +47,8 @@ int bs_signals_next(void) {
         }
     }
     return byte;
+}
+
+void bs_signals_stop(void) {
+    send_byte(0);
 }

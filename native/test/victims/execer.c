@@ -14,7 +14,6 @@
 
 enum { STAGES = 3, BLOCK_WORDS = 1 << 16, WORDS_PER_STEP = 3 << 18 };
 
-extern char **environ;
 static char **next_arguments;
 
 static void *exec_next(void *unused)

@@ -17,8 +17,6 @@
 
 enum { TABLE_WORDS = 1 << 15, WRITES_PER_STEP = 400000, CHILD_WORDS = 100000, CHILDREN_MAX = 3, BIRTHS = 3 };
 
-extern char **environ;
-
 static uint64_t table[TABLE_WORDS];
 static uint64_t table_sum;
 static uint64_t digest = DIGEST_START;

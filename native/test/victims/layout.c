@@ -2,13 +2,14 @@
 //
 // Tests: the layout - which pages exist, with which protection, backed by what - together with their content.
 //
-// Random churn by mmap, munmap, mprotect, mremap, brk and madvise over three places: an arena of fixed addresses
-// (maps appear, vanish, change protection, are replaced by MAP_FIXED, moved, come back), floating maps whose address
-// the kernel chooses (they grow, shrink and move), and the heap's end by brk. Pages are anonymous, or private pages of a
+// Random churn by mmap, munmap, mprotect, mremap, brk and madvise over three places: an arena of fixed addresses (maps
+// appear, vanish, change protection, are replaced by MAP_FIXED, moved, come back), floating maps whose address the
+// kernel chooses (they grow, shrink and move), and the heap's end by brk. Pages are anonymous, or private pages of a
 // file, copied on write and shown as the file again after MADV_DONTNEED. A shadow model knows what each page must be.
 // A rollback that puts back content without layout finds no page to write to, or one that is left over; one that does
-// not notice pages that were dropped (MADV_DONTNEED, unmap and map again) shows stale bytes; one that forgets protections
-// is found out by asking the kernel (process_vm_readv and a pread into the page must fail where they should).
+// not notice pages that were dropped (MADV_DONTNEED, unmap and map again) shows stale bytes; one that forgets
+// protections is found out by asking the kernel (process_vm_readv and a pread into the page must fail where they
+// should).
 //
 // Nothing here uses malloc, so the end of brk is this program's own. With --strict a floating map that cannot be
 // grown by mremap because it has become more than one mapping counts as broken; otherwise it is copied, as malloc does.

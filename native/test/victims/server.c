@@ -3,7 +3,7 @@
 // Tests: holding output back, while a program answers continuously; and the offset of a standard input that is a file.
 //
 // A request server without fork: parses SET, GET, DEL, SCAN and COUNT, keeps values in a hash map and an ordered
-// index (a B-tree) that must agree, and answers each request on standard output, about 8 KB per step, with a remark on
+// index (a B-tree) that must agree, and answers each request on standard output, about 10 KB per step, with a remark on
 // standard error now and then. A rollback whose output was already released prints answers twice; one that forgets to
 // drop what was written after the checkpoint, too; one that restores the map but not the input's offset skips requests.
 //

@@ -17,7 +17,7 @@ import picocli.CommandLine.Spec;
         mixinStandardHelpOptions = true,
         versionProvider = Main.Version.class,
         subcommands = {RunCommand.class, AttachCommand.class, CtlCommand.class, CheckCommand.class},
-        footer = {"", "Each command has its own --help. Exit statuses of backstep itself: " + ExitStatus.SUMMARY})
+        footer = {"", "Each command has its own --help. Exit statuses of backstep itself: " + ExitStatus.SUMMARY + "%n"})
 public final class Main implements Runnable {
     @Spec
     private CommandSpec spec;

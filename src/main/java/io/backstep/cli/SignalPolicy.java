@@ -34,8 +34,8 @@ enum SignalPolicy {
 
     abstract IntConsumer actionOn(Backstep backstep);
 
-    /** Takes the signals over, for the rest of this process's life. */
-    void install(Backstep backstep) {
-        Signals.receive(RECEIVED, actionOn(backstep));
+    /** Takes the signals over; none is acted on once the returned is closed. */
+    Signals.Receiving install(Backstep backstep) {
+        return Signals.receive(RECEIVED, actionOn(backstep));
     }
 }

@@ -34,6 +34,8 @@ final class LibBackstep {
 
     static native int bs_signals_next();
 
+    static native void bs_signals_stop();
+
     static native int bs_output_open(int sink, long out);
 
     static native int bs_output_pump(long output);

@@ -12,6 +12,13 @@ public final class Signals {
             "SIGCONT", "SIGSTOP", "SIGTSTP", "SIGTTIN", "SIGTTOU", "SIGURG", "SIGXCPU", "SIGXFSZ", "SIGVTALRM", "SIGPROF",
             "SIGWINCH", "SIGIO", "SIGPWR", "SIGSYS");
 
+    /** Ends the reception of signals. */
+    @FunctionalInterface
+    public interface Receiving extends AutoCloseable {
+        @Override
+        void close();
+    }
+
     private Signals() {
     }
 
@@ -39,18 +46,20 @@ public final class Signals {
     }
 
     /**
-     * Takes signals to this process over, for good, and hands each that comes to a receiver on a daemon thread. Those that
+     * Takes signals to this process over, for good, and hands each that comes to a receiver on a daemon thread, until the
+     * returned is closed: a virtual machine that ends waits some 300 ms for a thread that still blocks in native code. Signals that
      * were ignored when this process was started stay so.
      */
-    public static void receive(Iterable<Integer> numbers, IntConsumer receiver) {
+    public static Receiving receive(Iterable<Integer> numbers, IntConsumer receiver) {
         Codes.check(LibBackstep.bs_signals_watch(mask(numbers)));
         Thread thread = new Thread(() -> {
-            while (true) {
-                receiver.accept(Codes.check(LibBackstep.bs_signals_next()));
+            for (int number; (number = Codes.check(LibBackstep.bs_signals_next())) != 0;) {
+                receiver.accept(number);
             }
         }, "backstep-signals");
         thread.setDaemon(true);
         thread.start();
+        return LibBackstep::bs_signals_stop;
     }
 
     public static long mask(Iterable<Integer> numbers) {
