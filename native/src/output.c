@@ -207,6 +207,18 @@ static ssize_t pass_on_by_write(const bs_output *o, int64_t from, size_t bytes) 
     return written;
 }
 
+/*
+ * Memory of what has been passed on goes back to the system: whole pages only, for a sink that is a pipe may still hold
+ * the pages themselves, and part of a page would be zeroed under its eyes.
+ */
+static void give_back(bs_output *o, int64_t passed) {
+    int64_t end = passed & ~(int64_t) (BS_PAGE_SIZE - 1);
+    if (end - o->punched >= PUNCH_STEP) {
+        fallocate(o->file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, o->punched, end - o->punched);
+        o->punched = end;
+    }
+}
+
 /* File to sink, up to the released position. Waits for the sink. */
 static int pass_on(bs_output *o) {
     for (;;) {
@@ -216,10 +228,7 @@ static int pass_on(bs_output *o) {
         pthread_mutex_unlock(&o->lock);
         int64_t from = passed_on(o);
         if (from >= limit) {
-            if (from - o->punched >= PUNCH_STEP) {
-                fallocate(o->file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, o->punched, from - o->punched);
-                o->punched = from;
-            }
+            give_back(o, from);
             return 0;
         }
         size_t bytes = (size_t) (limit - from < CHUNK ? limit - from : CHUNK);

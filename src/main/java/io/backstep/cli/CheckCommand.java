@@ -85,7 +85,10 @@ final class CheckCommand implements Callable<Integer> {
 
     /** Green, yellow, and red for what is needed only. */
     private static String colourOf(Facility facility) {
-        return facility.state() == State.OK ? "\u001b[32m" : facility.isMissing() && facility.needed() ? "\u001b[31m" : "\u001b[33m";
+        if (facility.state() == State.OK) {
+            return "\u001b[32m";
+        }
+        return facility.isMissing() && facility.needed() ? "\u001b[31m" : "\u001b[33m";
     }
 
     private static String word(State state) {

@@ -33,9 +33,10 @@ final class ControlClient implements AutoCloseable {
         for (ControlDirectory directory : directories) {
             if (directory.isTrusted() && Files.exists(directory.socketOf(pid))) {
                 try {
-                    return new ControlClient(SocketChannel.open(UnixDomainSocketAddress.of(directory.socketOf(pid))), timeoutMs);
+                    UnixDomainSocketAddress address = UnixDomainSocketAddress.of(directory.socketOf(pid));
+                    return new ControlClient(SocketChannel.open(address), timeoutMs);
                 } catch (IOException e) {
-                    continue; /* left behind by a backstep that was killed */
+                    continue; // left behind by a backstep that was killed
                 }
             }
         }
@@ -49,7 +50,8 @@ final class ControlClient implements AutoCloseable {
      */
     String ask(ControlRequest request) throws IOException {
         channel.configureBlocking(true);
-        ByteBuffer line = ByteBuffer.wrap((ControlProtocol.request(request) + "\n").getBytes(StandardCharsets.US_ASCII));
+        String text = ControlProtocol.request(request) + "\n";
+        ByteBuffer line = ByteBuffer.wrap(text.getBytes(StandardCharsets.US_ASCII));
         while (line.hasRemaining()) {
             channel.write(line);
         }

@@ -10,9 +10,9 @@ import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 
 /**
- * One client of the control socket. It is served one request at a time: the next line is looked at when the reply to the
- * last one has been taken, so a client that talks and never listens holds up itself alone, and takes bounded memory. Belongs to the
- * server's thread and never blocks.
+ * One client of the control socket. It is served one request at a time: the next line is looked at when the reply to
+ * the last one has been taken, so a client that talks and never listens holds up itself alone and takes bounded memory.
+ * Belongs to the server's thread and never blocks.
  */
 final class ControlConnection {
     private static final int BUFFER_INITIAL = 512;

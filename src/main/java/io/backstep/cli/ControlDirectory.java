@@ -2,9 +2,11 @@
 package io.backstep.cli;
 
 import java.io.IOException;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFileAttributes;
 import java.nio.file.attribute.PosixFilePermission;
@@ -16,8 +18,8 @@ import io.backstep.core.BackstepException;
 import io.backstep.core.BackstepException.Reason;
 
 /**
- * The directory in which one user's control sockets lie. Only that user may look into it: who reaches a socket controls a
- * target. So a directory that is a link, another user's or open to others is neither used nor mended.
+ * The directory in which one user's control sockets lie. Only that user may look into it: who reaches a socket controls
+ * a target. So a directory that is a link, another user's or open to others is neither used nor mended.
  */
 final class ControlDirectory {
     private static final Set<PosixFilePermission> MODE = PosixFilePermissions.fromString("rwx------");
@@ -32,8 +34,8 @@ final class ControlDirectory {
     }
 
     /**
-     * Where this user's sockets may lie, the preferred place first. A server uses that; a client looks at all, since a login as
-     * another user may or may not bring XDG_RUNTIME_DIR along.
+     * Where this user's sockets may lie, the preferred place first. A server uses that; a client looks at all, since a
+     * login as another user may or may not bring XDG_RUNTIME_DIR along.
      */
     static List<ControlDirectory> candidates() {
         return candidates(System.getenv("XDG_RUNTIME_DIR"), effectiveUid());
@@ -42,7 +44,8 @@ final class ControlDirectory {
     static List<ControlDirectory> candidates(String runtimeDirectory, int uid) {
         String name = "backstep-" + uid;
         ControlDirectory fallback = new ControlDirectory(Path.of("/tmp", name), uid);
-        if (runtimeDirectory == null || !runtimeDirectory.startsWith("/") || !Files.isDirectory(Path.of(runtimeDirectory))) {
+        boolean isAbsolute = runtimeDirectory != null && runtimeDirectory.startsWith("/");
+        if (!isAbsolute || !Files.isDirectory(Path.of(runtimeDirectory))) {
             return List.of(fallback);
         }
         return List.of(new ControlDirectory(Path.of(runtimeDirectory, name), uid), fallback);
@@ -83,8 +86,12 @@ final class ControlDirectory {
             } catch (FileAlreadyExistsException e) {
                 check();
             }
+        } catch (NoSuchFileException e) {
+            throw refused("there is no " + path.getParent());
+        } catch (AccessDeniedException e) {
+            throw refused("permission denied");
         } catch (IOException e) {
-            throw new BackstepException(Reason.FAILED, "cannot use " + path + " for control sockets: " + e.getMessage(), e);
+            throw refused(e.getMessage());
         }
     }
 
@@ -105,7 +112,8 @@ final class ControlDirectory {
             throw refused(found.isSymbolicLink() ? "it is a symbolic link" : "it is no directory");
         }
         if (owner != uid) {
-            throw refused("it belongs to user " + Integer.toUnsignedString(owner) + ", not " + Integer.toUnsignedString(uid));
+            throw refused("it belongs to user " + Integer.toUnsignedString(owner) + ", not "
+                    + Integer.toUnsignedString(uid));
         }
         if (!found.permissions().equals(MODE)) {
             throw refused("its mode is " + PosixFilePermissions.toString(found.permissions()) + ", not "

@@ -25,8 +25,8 @@ import com.fasterxml.jackson.core.json.JsonWriteFeature;
 import io.backstep.cli.ControlRequest.Command;
 
 /**
- * The language of the control socket: one JSON object per line, as {@code docs/control.md} tells. Reads what clients say
- * strictly and writes ASCII only.
+ * The language of the control socket: one JSON object per line, as {@code docs/control.md} tells. Reads what clients
+ * say strictly and writes ASCII only.
  */
 final class ControlProtocol {
     /** The most bytes of a request, without its line end. */
@@ -228,7 +228,8 @@ final class ControlProtocol {
                     mistake("there is more than one JSON value on the line");
                 }
             } catch (JsonProcessingException e) {
-                return new Line(null, null, "the line is not valid JSON: " + shortened(e.getOriginalMessage(), MISTAKE_LIMIT));
+                String mistake = shortened(e.getOriginalMessage(), MISTAKE_LIMIT);
+                return new Line(null, null, "the line is not valid JSON: " + mistake);
             } catch (IOException e) {
                 throw new IllegalStateException(e);
             }
@@ -267,7 +268,8 @@ final class ControlProtocol {
         }
 
         private static boolean isLong(JsonParser json) throws IOException {
-            return json.currentToken() == JsonToken.VALUE_NUMBER_INT && json.getNumberType() != JsonParser.NumberType.BIG_INTEGER;
+            return json.currentToken() == JsonToken.VALUE_NUMBER_INT
+                    && json.getNumberType() != JsonParser.NumberType.BIG_INTEGER;
         }
 
         private void mistake(String what) {
@@ -288,7 +290,8 @@ final class ControlProtocol {
             if (error != null) {
                 return new Line(id, null, error);
             }
-            return new Line(id, new ControlRequest(command, to == null ? OptionalLong.empty() : OptionalLong.of(to)), null);
+            OptionalLong checkpoint = to == null ? OptionalLong.empty() : OptionalLong.of(to);
+            return new Line(id, new ControlRequest(command, checkpoint), null);
         }
     }
 }

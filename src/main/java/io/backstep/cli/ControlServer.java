@@ -26,8 +26,8 @@ import io.backstep.core.BackstepException.Reason;
 import org.agrona.CloseHelper;
 
 /**
- * Serves the control socket of one target on a daemon thread of its own, which sleeps while no client speaks. Clients may be many
- * and may misbehave: none of them blocks the others, the handler, or the end. Thread-safe.
+ * Serves the control socket of one target on a daemon thread of its own, which sleeps while no client speaks. Clients
+ * may be many and may misbehave: none of them blocks the others, the handler, or the end. Thread-safe.
  */
 final class ControlServer implements AutoCloseable {
     /** How long a client waits for the handler. */
@@ -48,8 +48,8 @@ final class ControlServer implements AutoCloseable {
     private final Thread thread;
     private volatile boolean closing;
 
-    private ControlServer(Path path, ServerSocketChannel listener, Selector selector, ControlHandler handler, long timeoutMs)
-            throws IOException {
+    private ControlServer(Path path, ServerSocketChannel listener, Selector selector, ControlHandler handler,
+            long timeoutMs) throws IOException {
         this.path = path;
         this.listener = listener;
         this.selector = selector;
@@ -87,7 +87,7 @@ final class ControlServer implements AutoCloseable {
             return server;
         } catch (IOException e) {
             CloseHelper.quietCloseAll(selector, listener);
-            throw new BackstepException(Reason.FAILED, "cannot serve control requests at " + path + ": " + e.getMessage(), e);
+            throw failure(path, e.getMessage());
         }
     }
 
@@ -98,15 +98,19 @@ final class ControlServer implements AutoCloseable {
                 return;
             }
             if (!Files.readAttributes(path, BasicFileAttributes.class, LinkOption.NOFOLLOW_LINKS).isOther()) {
-                throw new BackstepException(Reason.FAILED, "cannot serve control requests at " + path + ": there is a file");
+                throw failure(path, "there is a file of that name");
             }
             if (isServed(path)) {
-                throw new BackstepException(Reason.FAILED, "another backstep serves control requests for process " + pid);
+                throw failure(path, "another backstep protects process " + pid);
             }
             Files.deleteIfExists(path);
         } catch (IOException e) {
-            throw new BackstepException(Reason.FAILED, "cannot replace " + path + ": " + e.getMessage(), e);
+            throw failure(path, e.getMessage());
         }
+    }
+
+    private static BackstepException failure(Path path, String why) {
+        return new BackstepException(Reason.FAILED, "cannot serve control requests at " + path + ": " + why);
     }
 
     private static boolean isServed(Path path) {
@@ -124,8 +128,6 @@ final class ControlServer implements AutoCloseable {
     Path path() {
         return path;
     }
-
-    /* ---- for connections ---- */
 
     long timeoutNs() {
         return timeoutMs * NS_PER_MS;
@@ -158,12 +160,11 @@ final class ControlServer implements AutoCloseable {
     }
 
     private static String explain(RuntimeException failure) {
-        Throwable cause = failure instanceof CompletionException && failure.getCause() != null ? failure.getCause() : failure;
+        boolean isWrapped = failure instanceof CompletionException && failure.getCause() != null;
+        Throwable cause = isWrapped ? failure.getCause() : failure;
         boolean isForPeople = cause instanceof BackstepException || cause instanceof IllegalArgumentException;
         return isForPeople && cause.getMessage() != null ? cause.getMessage() : "internal error: " + cause;
     }
-
-    /* ---- the thread ---- */
 
     private void serve() {
         try {
@@ -172,7 +173,7 @@ final class ControlServer implements AutoCloseable {
                 doWork(System.nanoTime());
             }
         } catch (IOException e) {
-            deleteSocket(); /* without a selector nobody can be served: do not look as if */
+            deleteSocket(); // without a selector nobody can be served: do not look as if
         } finally {
             end();
         }
@@ -230,13 +231,14 @@ final class ControlServer implements AutoCloseable {
             key.attach(new ControlConnection(channel, key, this, nowNs));
         } catch (IOException e) {
             CloseHelper.quietClose(channel);
-            listenerKey.interestOps(0); /* out of descriptors, most likely: try again in a while instead of at once */
+            listenerKey.interestOps(0); // out of descriptors, most likely: try again in a while instead of at once
         }
     }
 
     private static void closeLongestSilent(List<ControlConnection> connections) {
+        Comparator<ControlConnection> idleFirst = Comparator.comparing(ControlConnection::isAwaitingAnswer);
         connections.stream()
-                .min(Comparator.comparing(ControlConnection::isAwaitingAnswer).thenComparing(ControlConnection::lastHeardNs))
+                .min(idleFirst.thenComparing(ControlConnection::lastHeardNs))
                 .ifPresent(connection -> CloseHelper.quietClose(connection::close));
     }
 
@@ -283,7 +285,7 @@ final class ControlServer implements AutoCloseable {
                 Files.deleteIfExists(path);
             }
         } catch (IOException e) {
-            /* gone already, or it stays: a stale socket is replaced when its name is needed again */
+            // Gone already, or it stays: a stale socket is replaced when its name is needed again.
         }
     }
 }

@@ -21,12 +21,13 @@ import picocli.CommandLine.TypeConversionException;
 /** {@code backstep ctl}: asks something of the backstep that protects a process. */
 @Command(
         name = "ctl",
-        description = "Asks something of the backstep that protects a process: how it stands, a checkpoint now, a rollback now, or to "
-                + "let go of it.",
+        description = "Asks something of the backstep that protects a process: how it stands, a checkpoint now, a "
+                + "rollback now, or to let go of it.",
         mixinStandardHelpOptions = true,
         sortOptions = false,
-        footer = {"", "The exit status is 0 if it was done, " + ExitStatus.CANNOT_ATTACH + " if no backstep protects the process, "
-                + ExitStatus.FAILED + " if it was not done, " + ExitStatus.USAGE + " for bad usage."})
+        footer = {"", "The exit status is 0 if it was done, " + ExitStatus.CANNOT_ATTACH
+                + " if no backstep protects the process, " + ExitStatus.FAILED + " if it was not done, "
+                + ExitStatus.USAGE + " for bad usage."})
 final class CtlCommand implements Callable<Integer> {
     @Spec
     private CommandSpec spec;

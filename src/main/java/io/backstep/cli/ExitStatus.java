@@ -19,7 +19,8 @@ final class ExitStatus {
     /** All of them in a sentence, for the end of a help text. */
     static final String SUMMARY = USAGE + " bad usage, " + CANNOT_START + " the program cannot be started, "
             + CANNOT_ATTACH + " the process cannot be attached to or is not protected, "
-            + HOST_UNFIT + " this host lacks something (see 'backstep check'), " + FAILED + " another failure of backstep, "
+            + HOST_UNFIT + " this host lacks something (see 'backstep check'), "
+            + FAILED + " another failure of backstep, "
             + BROKEN + " a rollback broke half-way and the target was killed.";
 
     private ExitStatus() {

@@ -65,7 +65,7 @@ final class HostFiles {
         };
         return new Facility("attaching", state, setting + whom, false,
                 "'backstep attach' can take hold of nothing but its own descendants; 'backstep run' does not need it",
-                "run backstep as root or with CAP_SYS_PTRACE, or set kernel.yama.ptrace_scope=0 (3 stays until the host is rebooted)");
+                "run backstep as root or with CAP_SYS_PTRACE, or set kernel.yama.ptrace_scope=0 (3 stays till reboot)");
     }
 
     private boolean hasPtraceCapability() {
@@ -80,7 +80,7 @@ final class HostFiles {
     private Facility memory() {
         MemoryRoom room = new MemoryRoom(root);
         return new Facility("memory", room.isScarce() ? State.LIMITED : State.OK, room.toString(), false,
-                "checkpoints mirror a program's memory; when they find no room, protection stops and the program runs on",
+                "checkpoints mirror a program's memory; without room for that, protection stops and it runs on",
                 "free memory, raise the control group's limit, or protect smaller programs");
     }
 
@@ -91,7 +91,7 @@ final class HostFiles {
         String chosen = from < 0 || to < from ? "none" : setting.substring(from + 1, to);
         return new Facility("transparent huge pages", chosen.equals("always") ? State.LIMITED : State.OK, chosen, false,
                 "tracking splits huge pages: a program that gains from them runs slower under protection",
-                "nothing need be done; with madvise in /sys/kernel/mm/transparent_hugepage/enabled only programs that ask have them");
+                "none is needed; /sys/kernel/mm/transparent_hugepage/enabled may say madvise: for who asks only");
     }
 
     private Facility swap() {
@@ -112,7 +112,8 @@ final class HostFiles {
     }
 
     private Facility processors() {
-        return new Facility("processors", processors > 1 ? State.OK : State.LIMITED, Integer.toString(processors), false,
+        State state = processors > 1 ? State.OK : State.LIMITED;
+        return new Facility("processors", state, Integer.toString(processors), false,
                 "backstep's work between two captures competes with the program for the one processor",
                 "a second processor");
     }

@@ -36,7 +36,8 @@ final class HostKernel {
     static Facility architecture(String name) {
         boolean known = name.equals("amd64") || name.equals("x86_64");
         return new Facility("x86-64", known ? State.OK : State.MISSING, name, true,
-                "nothing can be protected: registers are saved and set for this architecture only", "an x86-64 host and JVM");
+                "nothing can be protected: registers are saved and set for this architecture only",
+                "an x86-64 host and JVM");
     }
 
     private static Facility library(State state, String detail) {
@@ -46,7 +47,8 @@ final class HostKernel {
     }
 
     List<Facility> facilities() {
-        return List.of(userfaultfd(), writeProtect(), pagemapScan(), procmapQuery(), ptrace(), processVm(), pidfdGetfd(), kcmp());
+        return List.of(userfaultfd(), writeProtect(), pagemapScan(), procmapQuery(),
+                ptrace(), processVm(), pidfdGetfd(), kcmp());
     }
 
     private Facility userfaultfd() {
@@ -56,10 +58,10 @@ final class HostKernel {
                 : ", vm.unprivileged_userfaultfd=" + unprivilegedUserfaultfd;
         String detail = call == 0
                 ? "system call" + (device ? " and device" : "") + setting
-                : "system call: " + Errno.name(call) + (device ? "; the device works, but the target needs the call" : "") + setting;
+                : "system call: " + Errno.name(call) + (device ? "; the device works, but will not do" : "") + setting;
         return new Facility("userfaultfd", stateOf(call), detail, true,
                 "the pages that a program writes cannot be tracked",
-                "a kernel with CONFIG_USERFAULTFD; " + CONTAINER + "; before Linux 5.11, vm.unprivileged_userfaultfd=1");
+                "a kernel with CONFIG_USERFAULTFD; before Linux 5.11, vm.unprivileged_userfaultfd=1; " + CONTAINER);
     }
 
     private Facility writeProtect() {
@@ -75,8 +77,8 @@ final class HostKernel {
         boolean tried = words.word(HostWords.WP_ASYNC) == 0;
         long word = words.word(HostWords.PAGEMAP_SCAN);
         return new Facility("PAGEMAP_SCAN", stateOf(word),
-                tried ? detail(word, "lists and re-protects") : "cannot be tried without asynchronous write-protect", true,
-                "the pages that a program wrote cannot be listed",
+                tried ? detail(word, "lists and re-protects") : "cannot be tried without asynchronous write-protect",
+                true, "the pages that a program wrote cannot be listed",
                 "Linux 6.7 or newer with CONFIG_PROC_PAGE_MONITOR");
     }
 
@@ -114,7 +116,7 @@ final class HostKernel {
     private Facility kcmp() {
         long word = words.word(HostWords.KCMP);
         return new Facility("kcmp", word == 0 ? State.OK : State.LIMITED, detail(word, "works"), false,
-                "every descriptor of a program is fetched anew at each capture and opened anew by a rollback: longer pauses",
+                "descriptors are fetched anew at each capture, and a rollback opens them anew: longer pauses",
                 "a kernel with CONFIG_KCMP; " + CONTAINER);
     }
 

@@ -39,11 +39,12 @@ final class MemoryRoom {
         if (controllers.isEmpty()) {
             readLimits(mount, path, "memory.max", "memory.current", "inactive_file");
         } else if (List.of(controllers.split(",")).contains("memory")) {
-            readLimits(mount.resolve("memory"), path, "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file");
+            readLimits(mount.resolve("memory"), path,
+                    "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file");
         }
     }
 
-    /** The tightest limit from our group up. In a container its own path may not exist: then the mount's top is the group. */
+    /** The tightest limit from our group up. In a container its path may not be there: the top is. */
     private void readLimits(Path mount, String path, String limitName, String usedName, String cacheName) {
         Path group = mount.resolve(path.startsWith("/") ? path.substring(1) : path).normalize();
         while (group.startsWith(mount)) {
@@ -54,7 +55,8 @@ final class MemoryRoom {
                 limitKib = kib;
                 long used = HostFiles.numberAt(HostFiles.read(group.resolve(usedName)), 0);
                 String cache = HostFiles.field(HostFiles.read(group.resolve("memory.stat")), cacheName + " ");
-                usedKib = Math.max(0, used - HostFiles.numberAt(cache, 0)) / 1024; /* the kernel takes file cache back at need */
+                // The kernel takes file cache back at need.
+                usedKib = Math.max(0, used - HostFiles.numberAt(cache, 0)) / 1024;
             }
             group = group.getParent();
         }
@@ -76,7 +78,10 @@ final class MemoryRoom {
         if (totalKib == 0) {
             return "unknown";
         }
-        return text(availableKib) + " of " + text(totalKib) + " available"
-                + (limitKib == Long.MAX_VALUE ? "" : ", " + text(usedKib) + " of the control group's " + text(limitKib) + " used");
+        String host = text(availableKib) + " of " + text(totalKib) + " available";
+        if (limitKib == Long.MAX_VALUE) {
+            return host;
+        }
+        return host + ", " + text(usedKib) + " of the control group's " + text(limitKib) + " used";
     }
 }

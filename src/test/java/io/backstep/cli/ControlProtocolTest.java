@@ -26,7 +26,9 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 class ControlProtocolTest {
     private static final List<String> GOOD_LINES = List.of(
-            "{\"command\":\"status\"}", "{\"command\":\"rollback\",\"to\":17,\"id\":\"a\"}", "{\"id\":-3,\"command\":\"detach\"}");
+            "{\"command\":\"status\"}",
+            "{\"command\":\"rollback\",\"to\":17,\"id\":\"a\"}",
+            "{\"id\":-3,\"command\":\"detach\"}");
 
     @ParameterizedTest
     @EnumSource
@@ -80,8 +82,8 @@ class ControlProtocolTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"{", "{\"command\":\"status\"", "{'command':'status'}", "{\"command\":\"status\",}", "status", "\0",
-        "{\"command\":\"status\",\"command\":\"detach\"}", "{\"command\":\"status\"} x"})
+    @ValueSource(strings = {"{", "{\"command\":\"status\"", "{'command':'status'}", "{\"command\":\"status\",}",
+        "status", "\0", "{\"command\":\"status\",\"command\":\"detach\"}", "{\"command\":\"status\"} x"})
     void shouldRefuseWhatIsNotJson(String text) {
         assertTrue(parse(text).error().startsWith("the line is not valid JSON: "), parse(text).error());
     }

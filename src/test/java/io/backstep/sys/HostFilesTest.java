@@ -15,7 +15,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 class HostFilesTest {
-    private static final String MEMINFO = "MemTotal:       24684092 kB\nMemFree:        1 kB\nMemAvailable:   23837240 kB\n";
+    private static final String MEMINFO =
+            "MemTotal:       24684092 kB\nMemFree:        1 kB\nMemAvailable:   23837240 kB\n";
     private static final String NO_CAPABILITY = "Name:\tjava\nCapEff:\t0000000000000000\n";
     private static final String CAP_SYS_PTRACE = "Name:\tjava\nCapEff:\t0000000000080000\n";
 
@@ -33,7 +34,8 @@ class HostFilesTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"6.18.44-fc, OK", "6.7.0, OK", "7.0-rc1, OK", "6.6.99, LIMITED", "5.14.0-427.el9, LIMITED", "6, LIMITED"})
+    @CsvSource({"6.18.44-fc, OK", "6.7.0, OK", "7.0-rc1, OK",
+        "6.6.99, LIMITED", "5.14.0-427.el9, LIMITED", "6, LIMITED"})
     void shouldJudgeTheKernelByItsVersion(String release, State state) throws IOException {
         write("proc/sys/kernel/osrelease", release + "\n");
 
@@ -115,7 +117,8 @@ class HostFilesTest {
 
     @Test
     void shouldSayWhenThereIsOneProcessor() {
-        Facility one = files(1).facilities().stream().filter(f -> f.name().equals("processors")).findFirst().orElseThrow();
+        Facility one = files(1).facilities().stream()
+                .filter(facility -> facility.name().equals("processors")).findFirst().orElseThrow();
 
         assertEquals(State.LIMITED, one.state());
     }

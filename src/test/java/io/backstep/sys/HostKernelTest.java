@@ -65,7 +65,7 @@ class HostKernelTest {
         words.word(HostWords.UFFD_SYSCALL, -1);
 
         assertEquals(State.MISSING, facility("userfaultfd").state());
-        assertEquals("system call: EPERM; the device works, but the target needs the call, vm.unprivileged_userfaultfd=0",
+        assertEquals("system call: EPERM; the device works, but will not do, vm.unprivileged_userfaultfd=0",
                 facility("userfaultfd").detail());
         assertEquals(State.OK, facility("asynchronous write-protect").state());
     }

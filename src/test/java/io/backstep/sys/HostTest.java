@@ -30,7 +30,8 @@ class HostTest {
         Set<String> names = new HashSet<>();
         for (Facility facility : host.withPrograms().facilities()) {
             assertTrue(names.add(facility.name()), facility.name() + " is there twice");
-            assertFalse(facility.detail().isBlank() || facility.cost().isBlank() || facility.remedy().isBlank(), facility.name());
+            assertFalse(facility.detail().isBlank() || facility.cost().isBlank() || facility.remedy().isBlank(),
+                    facility.name());
         }
         assertTrue(names.containsAll(List.of("kernel", "PAGEMAP_SCAN", "memory", "QEMU", "CRIU")), names.toString());
     }
@@ -51,7 +52,8 @@ class HostTest {
         Facility c = facility("c", State.MISSING, true);
 
         assertEquals("this host cannot protect processes: a is missing", new Host(List.of(a)).verdict());
-        assertEquals("this host cannot protect processes: a, b and c are missing", new Host(List.of(a, b, c)).verdict());
+        assertEquals("this host cannot protect processes: a, b and c are missing",
+                new Host(List.of(a, b, c)).verdict());
         assertEquals(List.of(a), new Host(List.of(a, facility("d", State.OK, true))).lacking());
     }
 
