@@ -8,6 +8,8 @@ import java.nio.channels.SelectionKey;
 import java.nio.channels.Selector;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
+import java.nio.file.DirectoryIteratorException;
+import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
@@ -167,6 +169,7 @@ final class ControlServer implements AutoCloseable {
     }
 
     private void serve() {
+        sweep();
         try {
             while (!closing) {
                 selector.select(untilNextDeadlineMs());
@@ -176,6 +179,21 @@ final class ControlServer implements AutoCloseable {
             deleteSocket(); // without a selector nobody can be served: do not look as if
         } finally {
             end();
+        }
+    }
+
+    /** Removes the sockets of targets that are no more, left behind by backsteps that were killed. */
+    private void sweep() {
+        try (DirectoryStream<Path> sockets = Files.newDirectoryStream(path.getParent(), "*.sock")) {
+            for (Path socket : sockets) {
+                String name = socket.getFileName().toString();
+                String pid = name.substring(0, name.length() - ".sock".length());
+                if (!Files.exists(Path.of("/proc", pid)) && !isServed(socket)) {
+                    Files.deleteIfExists(socket);
+                }
+            }
+        } catch (IOException | DirectoryIteratorException e) {
+            // They harm nobody.
         }
     }
 

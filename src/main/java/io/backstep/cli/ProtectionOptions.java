@@ -39,7 +39,8 @@ final class ProtectionOptions {
 
     @Option(names = "--inject", paramLabel = "SPEC", converter = Spec.class,
             description = "Inject a fault: register@TIME, register:NAME@TIME, memory@TIME or memory:heap|stack|data@TIME; TIME may be a "
-                    + "range (1s..3s); add ,seed=N and ,bits=K. May be repeated.")
+                    + "range (1s..3s); add ,seed=N, ,bits=K (bits inverted) and ,noticed=TIME (a detector speaks that long after it, knowing "
+                    + "when it occurred). May be repeated.")
     private List<FaultSpec> faults = new ArrayList<>();
 
     @Option(names = "--duration", paramLabel = "TIME", converter = Duration.class,

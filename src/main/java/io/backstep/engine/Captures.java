@@ -81,7 +81,9 @@ final class Captures implements AutoCloseable {
         try {
             into(capture.state(state));
         } catch (BackstepException e) {
-            log.captureFailed();
+            if (e.reason() != Reason.OVERTAKEN && e.reason() != Reason.GONE) {
+                log.captureFailed();
+            }
             freeStates.addLast(state);
             throw e;
         }

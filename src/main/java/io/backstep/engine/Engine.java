@@ -48,6 +48,7 @@ public final class Engine implements Agent, AutoCloseable {
     private boolean isProtecting;
     private boolean closed;
     private long nextLookNs;
+    private Fault toBeNoticed;
     private long endedNs;
     private RunRecord.Exit exit = RunRecord.Exit.NONE;
     private BackstepException broken;
@@ -125,6 +126,8 @@ public final class Engine implements Agent, AutoCloseable {
         }
         if (now >= endNs) {
             letGo();
+        } else if (isNoticeDue(now)) {
+            notice();
         } else if (isFaultDue(now)) {
             strike();
         } else if (isCaptureDue(now)) {
@@ -137,6 +140,14 @@ public final class Engine implements Agent, AutoCloseable {
             handle();
         }
         return 1;
+    }
+
+    private boolean isNoticeDue(long now) {
+        return toBeNoticed != null && now - noticeNs() >= 0;
+    }
+
+    private long noticeNs() {
+        return toBeNoticed.atNs() + toBeNoticed.noticedAfterNs();
     }
 
     private boolean isFaultDue(long now) {
@@ -154,6 +165,9 @@ public final class Engine implements Agent, AutoCloseable {
         long deadline = Math.min(endNs, nextLookNs);
         if (isProtecting) {
             deadline = Math.min(deadline, recovery.isOnProbation() ? recovery.probationEndNs() : timer.dueNs());
+        }
+        if (toBeNoticed != null) {
+            deadline = Math.min(deadline, noticeNs());
         }
         long fault = faults.nextAfterStartNs();
         return fault == Long.MAX_VALUE ? deadline : Math.min(deadline, log.startNs() + fault);
@@ -193,7 +207,7 @@ public final class Engine implements Agent, AutoCloseable {
 
     private void handle() {
         switch (event.kind()) {
-            case ERROR -> onError(event.detector(), event.what(), event.detail());
+            case ERROR -> onError(event.detector(), event.what(), event.detail(), clock.getAsLong());
             case ENDED -> onEnd();
             case REPLACED -> onReplaced();
             default -> { }
@@ -218,18 +232,22 @@ public final class Engine implements Agent, AutoCloseable {
         }
     }
 
-    private void onError(String detector, String what, String detail) {
+    private void onError(String detector, String what, String detail, long occurredNs) {
         long now = clock.getAsLong();
-        listener.errorDetected(log.detected(detector, what, now), detail);
-        if (recovery.isOnProbation()) {
-            log.lastRollbackFailed();
-        }
-        recovery.errorNoticed();
+        noted(detector, what, detail, now, occurredNs);
         if (!rollBackToBest(now)) {
             recovery.endProbation();
             listener.gaveUp(detail);
             target.resumeIntoError();
         }
+    }
+
+    private void noted(String detector, String what, String detail, long now, long occurredNs) {
+        listener.errorDetected(log.detected(detector, what, now), detail);
+        if (recovery.isOnProbation()) {
+            log.lastRollbackFailed();
+        }
+        recovery.errorNoticed(occurredNs);
     }
 
     /** Tries checkpoints from the newest on, those that are left to try. */
@@ -256,6 +274,9 @@ public final class Engine implements Agent, AutoCloseable {
         recovery.tried(checkpoint);
         if (restored) {
             recovery.rolledBack(errorNs - checkpoint.atNs(), clock.getAsLong());
+            if (toBeNoticed != null && checkpoint.atNs() - toBeNoticed.atNs() <= 0) {
+                toBeNoticed = null; // undone
+            }
             target.resume();
         }
         return restored;
@@ -277,6 +298,9 @@ public final class Engine implements Agent, AutoCloseable {
             Fault fault = faults.strike(target.faultSurface(), clock.getAsLong());
             log.injected(fault);
             listener.faultInjected(fault);
+            if (fault.noticedAfterNs() != Fault.UNNOTICED) {
+                toBeNoticed = fault;
+            }
         } catch (BackstepException e) {
             if (e.reason() == Reason.GONE || e.reason() == Reason.OVERTAKEN) {
                 target.await(clock.getAsLong(), event);
@@ -286,6 +310,13 @@ public final class Engine implements Agent, AutoCloseable {
             warn("a fault was not injected: " + e.getMessage());
         }
         target.resume();
+    }
+
+    /** The detector of a fault that is noticed by plan: it knows when the fault occurred. */
+    private void notice() {
+        Fault fault = toBeNoticed;
+        toBeNoticed = null;
+        onError("plan", fault.model(), "the fault in " + fault.where(), fault.atNs());
     }
 
     /* ---- requests of other threads ---- */
@@ -340,11 +371,7 @@ public final class Engine implements Agent, AutoCloseable {
         Checkpoint wanted = to.isEmpty() ? null : kept.stream().filter(c -> c.id() == to.getAsLong()).findFirst()
                 .orElseThrow(() -> new BackstepException(Reason.FAILED, "checkpoint " + to.getAsLong() + " is not kept; kept are "
                         + String.join(", ", kept.stream().map(c -> Long.toString(c.id())).toList())));
-        listener.errorDetected(log.detected("ctl", "rollback", now), "rollback asked for");
-        if (recovery.isOnProbation()) {
-            log.lastRollbackFailed();
-        }
-        recovery.errorNoticed();
+        noted("ctl", "rollback", "rollback asked for", now, now);
         boolean restored = wanted == null ? rollBackToBest(now) : rollBackTo(wanted, recovery.nextAttempt(), now);
         if (!restored) {
             target.resume();

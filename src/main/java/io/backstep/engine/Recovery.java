@@ -19,6 +19,7 @@ final class Recovery {
     private final long intervalNs;
     private boolean onProbation;
     private long probationEndNs;
+    private long occurredNs;
     private long triedId;
     private int attempt;
 
@@ -36,7 +37,8 @@ final class Recovery {
     }
 
     /** Starts an error's treatment: the same error as before while on probation, a new one otherwise. */
-    void errorNoticed() {
+    void errorNoticed(long errorOccurredNs) {
+        occurredNs = errorOccurredNs;
         if (!onProbation) {
             triedId = Long.MAX_VALUE;
             attempt = 0;
@@ -45,7 +47,7 @@ final class Recovery {
 
     /** The next checkpoint to try for this error, or null if all were tried. */
     Checkpoint next(List<Checkpoint> oldestFirst) {
-        return retention.newestBelow(oldestFirst, triedId);
+        return retention.newestBelow(oldestFirst, triedId, occurredNs);
     }
 
     /** Which try for this error the next one is, from 1. */

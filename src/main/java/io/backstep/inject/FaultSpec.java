@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.backstep.inject;
 
+import io.backstep.core.Fault;
 import io.backstep.core.Units;
 import java.util.List;
 import java.util.SplittableRandom;
@@ -19,8 +20,9 @@ import java.util.regex.Pattern;
  * @param fromNs the earliest time, in nanoseconds after the protection began
  * @param toNs the latest time, the same as the earliest if it is fixed
  * @param bits how many bits of one 64-bit word or register are inverted
+ * @param noticedNs after which a detector speaks that knows of the fault, or {@link Fault#UNNOTICED}
  */
-public record FaultSpec(String model, String place, long fromNs, long toNs, long seed, int bits) {
+public record FaultSpec(String model, String place, long fromNs, long toNs, long seed, int bits, long noticedNs) {
     public static final String REGISTER = "register";
     public static final String MEMORY = "memory";
     public static final String ANY = "any";
@@ -28,7 +30,7 @@ public record FaultSpec(String model, String place, long fromNs, long toNs, long
     private static final List<String> AREAS = List.of("heap", "stack", "data", ANY);
     private static final Pattern REGISTER_NAME = Pattern.compile("[a-z][a-z0-9_]*");
     private static final String FORM = "register[:NAME]@TIME or memory[:heap|stack|data]@TIME, "
-            + "then ,seed=N or ,bits=K, such as register:rip@800ms,seed=7";
+            + "then ,seed=N or ,bits=K or ,noticed=TIME, such as register:rip@800ms,seed=7";
 
     public FaultSpec {
         if (!model.equals(REGISTER) && !model.equals(MEMORY)) {
@@ -82,7 +84,8 @@ public record FaultSpec(String model, String place, long fromNs, long toNs, long
     public String toString() {
         return model + (place.equals(ANY) ? "" : ":" + place)
                 + "@" + Units.formatDuration(fromNs) + (toNs == fromNs ? "" : ".." + Units.formatDuration(toNs))
-                + ",seed=" + seed + (bits == 1 ? "" : ",bits=" + bits);
+                + ",seed=" + seed + (bits == 1 ? "" : ",bits=" + bits)
+                + (noticedNs == Fault.UNNOTICED ? "" : ",noticed=" + Units.formatDuration(noticedNs));
     }
 
     private static FaultSpec read(String text, LongSupplier seeds) {
@@ -96,11 +99,14 @@ public record FaultSpec(String model, String place, long fromNs, long toNs, long
 
         Long seed = null;
         Integer bits = null;
+        Long noticedNs = null;
         for (int i = 1; i < rest.length; i++) {
             if (rest[i].startsWith("seed=") && seed == null) {
                 seed = number(rest[i]);
             } else if (rest[i].startsWith("bits=") && bits == null) {
                 bits = (int) Math.max(0, Math.min(number(rest[i]), Long.SIZE + 1));
+            } else if (rest[i].startsWith("noticed=") && noticedNs == null) {
+                noticedNs = Units.parseDurationNs(rest[i].substring("noticed=".length()));
             } else {
                 throw new IllegalArgumentException("\"" + rest[i] + "\" was not expected, but " + FORM);
             }
@@ -108,7 +114,8 @@ public record FaultSpec(String model, String place, long fromNs, long toNs, long
         long fromNs = Units.parseDurationNs(times[0]);
         long toNs = times.length == 1 ? fromNs : Units.parseDurationNs(times[1]);
         return new FaultSpec(what[0], what.length == 1 ? ANY : what[1], fromNs, toNs,
-                seed == null ? seeds.getAsLong() : seed, bits == null ? 1 : bits);
+                seed == null ? seeds.getAsLong() : seed, bits == null ? 1 : bits,
+                noticedNs == null ? Fault.UNNOTICED : noticedNs);
     }
 
     private static long number(String option) {

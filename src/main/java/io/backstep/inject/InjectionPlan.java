@@ -70,7 +70,7 @@ public final class InjectionPlan implements FaultPlan {
         }
         String where = spec.model().equals(FaultSpec.REGISTER)
                 ? strikeRegister(spec, surface) : strikeMemory(spec, surface);
-        return new Fault(nowNs, spec.model(), where, spec.seed());
+        return new Fault(nowNs, spec.model(), where, spec.seed(), spec.noticedNs());
     }
 
     private static String strikeRegister(FaultSpec spec, FaultSurface surface) {

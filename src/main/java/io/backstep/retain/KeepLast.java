@@ -18,11 +18,16 @@ public record KeepLast(int count) {
         return oldestFirst.size() > count ? oldestFirst.get(0) : null;
     }
 
-    /** The newest checkpoint with a number below the limit, or null if there is none. */
-    public Checkpoint newestBelow(List<Checkpoint> oldestFirst, long idLimit) {
+    /**
+     * The newest checkpoint with a number below a limit that was taken before the error occurred, or null if there is none.
+     *
+     * @param occurredNs when the error occurred at the latest, as far as its detector knows; by System.nanoTime
+     */
+    public Checkpoint newestBelow(List<Checkpoint> oldestFirst, long idLimit, long occurredNs) {
         for (int i = oldestFirst.size() - 1; i >= 0; i--) {
-            if (oldestFirst.get(i).id() < idLimit) {
-                return oldestFirst.get(i);
+            Checkpoint checkpoint = oldestFirst.get(i);
+            if (checkpoint.id() < idLimit && checkpoint.atNs() - occurredNs <= 0) {
+                return checkpoint;
             }
         }
         return null;

@@ -346,6 +346,23 @@ class ControlServerTest {
     }
 
     @Test
+    void shouldRemoveSocketsThatWereLeftBehindForProcessesThatAreNoMore() throws IOException {
+        server.close();
+        Path gone = directory.socketOf(Integer.MAX_VALUE);
+        Path alive = directory.socketOf((int) ProcessHandle.current().pid());
+        for (Path path : List.of(gone, alive)) {
+            ServerSocketChannel killed = ServerSocketChannel.open(StandardProtocolFamily.UNIX);
+            killed.bind(UnixDomainSocketAddress.of(path)).close();
+        }
+        server = open(LONG_MS);
+
+        assertServes();
+
+        assertFalse(Files.exists(gone));
+        assertTrue(Files.exists(alive));
+    }
+
+    @Test
     void shouldNotReplaceTheSocketOfALiveServer() throws IOException {
         BackstepException e = assertThrows(BackstepException.class, () -> open(LONG_MS));
 

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.backstep.core.Fault;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -18,14 +19,14 @@ class FaultSpecTest {
     void shouldReadAllParts() {
         FaultSpec spec = FaultSpec.parse("memory:heap@1s..3s,seed=7,bits=2");
 
-        assertEquals(new FaultSpec("memory", "heap", 1000 * MS, 3000 * MS, 7, 2), spec);
+        assertEquals(new FaultSpec("memory", "heap", 1000 * MS, 3000 * MS, 7, 2, Fault.UNNOTICED), spec);
     }
 
     @Test
     void shouldInvertOneBitOfAnyPlaceUnlessToldOtherwise() {
         FaultSpec spec = FaultSpec.parse("register@250us,seed=-1");
 
-        assertEquals(new FaultSpec("register", "any", MS / 4, MS / 4, -1, 1), spec);
+        assertEquals(new FaultSpec("register", "any", MS / 4, MS / 4, -1, 1, Fault.UNNOTICED), spec);
     }
 
     @Test

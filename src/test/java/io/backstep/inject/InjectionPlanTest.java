@@ -44,10 +44,10 @@ class InjectionPlanTest {
     /** The seeds of old reports must repeat their faults: these texts never change. */
     @Test
     void shouldRepeatTheFaultsOfKnownSeeds() {
-        assertEquals(new Fault(5, "register", "thread 1 rip bit 2", 7), strike("register:rip@1s,seed=7", 5));
-        assertEquals(new Fault(5, "register", "thread 1 rax bit 59", 7), strike("register@1s,seed=7", 5));
-        assertEquals(new Fault(5, "memory", "heap 0x201810 bits 51,59", 7), strike("memory:heap@1s,seed=7,bits=2", 5));
-        assertEquals(new Fault(5, "memory", "0x101810 bit 59", 7), strike("memory@1s,seed=7", 5));
+        assertEquals(new Fault(5, "register", "thread 1 rip bit 2", 7, Fault.UNNOTICED), strike("register:rip@1s,seed=7", 5));
+        assertEquals(new Fault(5, "register", "thread 1 rax bit 59", 7, Fault.UNNOTICED), strike("register@1s,seed=7", 5));
+        assertEquals(new Fault(5, "memory", "heap 0x201810 bits 51,59", 7, Fault.UNNOTICED), strike("memory:heap@1s,seed=7,bits=2", 5));
+        assertEquals(new Fault(5, "memory", "0x101810 bit 59", 7, Fault.UNNOTICED), strike("memory@1s,seed=7", 5));
         assertEquals(1_470_346_423, FaultSpec.parse("register@1s..3s,seed=7").dueNs());
     }
 
