@@ -54,7 +54,7 @@ static int64_t scan(int pagemap, const char *page) {
 static void probe_tracking(struct bs_host *host) {
     host->wp_async = host->pagemap_scan = -ENOSYS;
     int uffd = open_uffd(host);
-    int pagemap = open("/proc/self/pagemap", O_RDWR | O_CLOEXEC);
+    int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
     volatile char *page = mmap(NULL, BS_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     struct uffdio_api api = {.api = UFFD_API, .features = UFFD_FEATURE_WP_ASYNC | UFFD_FEATURE_WP_UNPOPULATED};
     struct uffdio_register range = {.range = {.start = (uint64_t) (uintptr_t) page, .len = BS_PAGE_SIZE},

@@ -81,7 +81,7 @@ static int reopen(struct bs_process *p, int *descriptor, const char *name, int f
 
 int bs_layout_open(struct bs_process *p) {
     int result;
-    if ((result = reopen(p, &p->maps, "maps", O_RDONLY)) < 0 || (result = reopen(p, &p->pagemap, "pagemap", O_RDWR)) < 0 ||
+    if ((result = reopen(p, &p->maps, "maps", O_RDONLY)) < 0 || (result = reopen(p, &p->pagemap, "pagemap", O_RDONLY)) < 0 ||
         (result = reopen(p, &p->memory, "mem", O_RDWR)) < 0 ||
         (result = reopen(p, &p->descriptors, "fd", O_RDONLY | O_DIRECTORY)) < 0) {
         return result;

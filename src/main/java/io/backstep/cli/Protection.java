@@ -5,6 +5,7 @@ import io.backstep.Backstep;
 import io.backstep.core.BackstepException;
 import io.backstep.engine.RunRecord;
 import io.backstep.report.JsonReport;
+import io.backstep.sys.Host;
 import io.backstep.sys.Signals;
 
 /** Runs one protection from launch to report, with its console and its control socket. */
@@ -53,10 +54,19 @@ final class Protection {
             run = backstep.engine().record(Main.Version.text());
             broken = backstep.engine().broken();
         } catch (BackstepException e) {
-            console.error(e.getMessage());
-            return e.reason() == BackstepException.Reason.UNFIT ? origin.unfitStatus : ExitStatus.FAILED;
+            return couldNotProtect(e);
         }
         return conclude(run, broken);
+    }
+
+    /** When the host lacks something, that is the better message. */
+    private int couldNotProtect(BackstepException e) {
+        if (!Host.current().canProtect()) {
+            console.error(Host.current().verdict());
+            return ExitStatus.HOST_UNFIT;
+        }
+        console.error(e.getMessage());
+        return e.reason() == BackstepException.Reason.UNFIT ? origin.unfitStatus : ExitStatus.FAILED;
     }
 
     private int conclude(RunRecord run, BackstepException broken) {
