@@ -171,7 +171,7 @@ static void set_free(struct set *set) {
 
 /* ---- one victim under captures and rollbacks ------------------------------------------------------------------- */
 
-static bs_process *start(const char *name, const char *arguments, bs_output *output) {
+static bs_process *start(const char *name, const char *arguments, bs_output *output, bs_output *error) {
     char block[1024];
     uint32_t count = 1;
     size_t length = (size_t) snprintf(block, sizeof block, "%s/%s", victims, name) + 1;
@@ -183,7 +183,7 @@ static bs_process *start(const char *name, const char *arguments, bs_output *out
     }
     bs_process *process = NULL;
     uint64_t interrupted;
-    CHECK_OK(bs_process_spawn(block, count, output, NULL, &process));
+    CHECK_OK(bs_process_spawn(block, count, output, error, &process));
     bs_process_catch(process, 1ULL << (SIGSEGV - 1) | 1ULL << (SIGABRT - 1), 0);
     CHECK_OK(bs_process_track(process, &interrupted));
     return process;
@@ -326,13 +326,14 @@ static void roll_back_victim(const char *name, const char *arguments, int rollba
     size_t expected_length, got_length;
     run_undisturbed(name, arguments, &expected, &expected_length);
     int file = memfd_create("sink", MFD_CLOEXEC), done = 0;
-    bs_output *output = NULL;
-    pthread_t pumper;
+    int nothing = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    bs_output *output = NULL, *error = NULL;
+    pthread_t pumper, error_pumper;
     CHECK_OK(bs_output_open(file, &output));
-    CHECK(pthread_create(&pumper, NULL, pump, output) == 0);
-    bs_process *process = start(name, arguments, output);
+    CHECK_OK(bs_output_open(nothing, &error));
+    CHECK(pthread_create(&pumper, NULL, pump, output) == 0 && pthread_create(&error_pumper, NULL, pump, error) == 0);
+    bs_process *process = start(name, arguments, output, error);
     struct bs_event event;
-    struct bs_capture c;
     while (done < rollbacks && roll_back_once(process, 1 + (int) (next_random() % 4))) {
         done++;
         if (!run_for(process, next_random() % 3000000, &event)) {
@@ -343,16 +344,19 @@ static void roll_back_victim(const char *name, const char *arguments, int rollba
                     event.code, event.address);
             exit(1);
         }
-        (void) c;
     }
     CHECK_OK(bs_process_resume(process, 0));
     CHECK_OK(bs_process_wait(process, now_ns() + 120000000000ULL, &event));
     CHECK(event.kind == BS_EVENT_EXITED && event.status == 0);
     bs_output_stop(output);
+    bs_output_stop(error);
     pthread_join(pumper, NULL);
-    CHECK(bs_output_finish(output) == 0);
+    pthread_join(error_pumper, NULL);
+    CHECK(bs_output_finish(output) == 0 && bs_output_finish(error) == 0);
     bs_process_close(process);
     bs_output_close(output);
+    bs_output_close(error);
+    close(nothing);
     lseek(file, 0, SEEK_SET);
     read_all(file, &got, &got_length);
     CHECK(got_length == expected_length && memcmp(got, expected, got_length) == 0);
@@ -381,6 +385,15 @@ int main(int argc, char **argv) {
         roll_back_victim(argv[3], argv[4], atoi(argv[5]));
         return 0;
     }
-    roll_back_victim("writers", "7 2000", 10);
+    char file[4096 + 16], files[4096 + 32];
+    snprintf(file, sizeof file, "%s/../files.%d", victims, (int) getpid());
+    snprintf(files, sizeof files, "5 700 %s", file);
+    roll_back_victim("writers", "7 700", 8);
+    roll_back_victim("threads", "3 700 6", 8);
+    roll_back_victim("simd", "3 500", 8);
+    roll_back_victim("layout", "3 800", 8);
+    roll_back_victim("files", files, 8);
+    roll_back_victim("server", "3 800", 8);
+    unlink(file);
     return 0;
 }

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Sets of page ranges against plain bitmaps, with random content. usage: test_vector [IGNORED] [SEED] */
+#define _GNU_SOURCE
+#include <inttypes.h>
+#include <string.h>
+#include <time.h>
+
+#include "test.h"
+#include "vector.h"
+
+#define PAGES 200
+#define ROUNDS 20000
+
+static uint64_t seed;
+
+static uint64_t next_random(void) {
+    uint64_t z = (seed += 0x9e3779b97f4a7c15ULL);
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
+    return z ^ (z >> 31);
+}
+
+static void fill(struct bs_vector *ranges, char *map) {
+    ranges->size = 0;
+    memset(map, 0, PAGES);
+    for (uint64_t at = next_random() % 20; at < PAGES;) {
+        uint64_t end = at + 1 + next_random() % 15;
+        end = end < PAGES ? end : PAGES;
+        CHECK_OK(bs_ranges_add(ranges, at, end));
+        memset(map + at, 1, end - at);
+        at = end + next_random() % 20; /* sometimes a neighbour */
+    }
+}
+
+static void compare(const struct bs_vector *ranges, const char *map) {
+    char got[PAGES] = {0};
+    for (size_t i = 0; i < bs_ranges_count(ranges); i++) {
+        const struct bs_range *range = bs_ranges_at(ranges, i);
+        CHECK(range->first < range->end && range->end <= PAGES);
+        CHECK(i == 0 || bs_ranges_at(ranges, i - 1)->end < range->first);
+        memset(got + range->first, 1, range->end - range->first);
+    }
+    CHECK(memcmp(got, map, PAGES) == 0);
+}
+
+static void one_round(struct bs_vector *a, struct bs_vector *b, struct bs_vector *result) {
+    char of_a[PAGES], of_b[PAGES], expected[PAGES];
+    fill(a, of_a);
+    fill(b, of_b);
+    CHECK_OK(bs_ranges_union(result, a, b));
+    for (int i = 0; i < PAGES; i++) {
+        expected[i] = of_a[i] | of_b[i];
+    }
+    compare(result, expected);
+    CHECK_OK(bs_ranges_intersect(result, a, b));
+    for (int i = 0; i < PAGES; i++) {
+        expected[i] = of_a[i] & of_b[i];
+    }
+    compare(result, expected);
+    size_t cursor = 0;
+    result->size = 0;
+    for (size_t i = 0; i < bs_ranges_count(a); i++) {
+        CHECK_OK(bs_ranges_add_outside(result, bs_ranges_at(a, i)->first, bs_ranges_at(a, i)->end, b, &cursor));
+    }
+    for (int i = 0; i < PAGES; i++) {
+        expected[i] = of_a[i] & !of_b[i];
+    }
+    compare(result, expected);
+}
+
+int main(int argc, char **argv) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    seed = argc > 2 ? strtoull(argv[2], NULL, 0) : (uint64_t) now.tv_nsec;
+    printf("seed %" PRIu64 "\n", seed);
+    struct bs_vector a = {0}, b = {0}, result = {0};
+    for (int i = 0; i < ROUNDS; i++) {
+        one_round(&a, &b, &result);
+    }
+    bs_vector_fini(&a);
+    bs_vector_fini(&b);
+    bs_vector_fini(&result);
+    PASSED("page ranges");
+    return 0;
+}
