@@ -41,7 +41,8 @@
 
 BS_API uint32_t bs_abi_version(void);
 
-/* Size in bytes of the shared struct with this index, or 0: bs_host, bs_event, bs_capture, bs_restore, bs_restore_pages. */
+/* Size in bytes of the shared struct with this index, or 0: bs_host, bs_event, bs_capture, bs_restore,
+ * bs_restore_pages. */
 BS_API uint32_t bs_struct_size(uint32_t index);
 
 /* The last failure on this thread: operation, object and errno by name. Never null. */
@@ -50,16 +51,16 @@ BS_API const char *bs_last_error(void);
 /* ---- the host ---------------------------------------------------------------------------------------------- */
 
 struct bs_host {
-    int64_t uffd_syscall;  /* 0: userfaultfd(2) works for this user, else -errno */
-    int64_t uffd_device;   /* 0: /dev/userfaultfd may be opened, else -errno */
+    int64_t uffd_syscall;   /* 0: userfaultfd(2) works for this user, else -errno */
+    int64_t uffd_device;    /* 0: /dev/userfaultfd may be opened, else -errno */
     uint64_t uffd_features; /* feature bits that the kernel offers */
-    int64_t wp_async;      /* 0: asynchronous write-protect works on private anonymous memory, else -errno */
-    int64_t pagemap_scan;  /* 0: PAGEMAP_SCAN works and re-protects, else -errno */
-    int64_t procmap_query; /* 0: PROCMAP_QUERY works, else -errno */
-    int64_t pidfd_getfd;   /* 0: descriptors of a child may be fetched, else -errno */
-    int64_t kcmp;          /* 0: descriptors may be compared, else -errno */
-    int64_t ptrace;        /* 0: a child may be seized, interrupted and read, else -errno */
-    int64_t process_vm;    /* 0: process_vm_readv and writev work on a child, else -errno */
+    int64_t wp_async;       /* 0: asynchronous write-protect works on private anonymous memory, else -errno */
+    int64_t pagemap_scan;   /* 0: PAGEMAP_SCAN works and re-protects, else -errno */
+    int64_t procmap_query;  /* 0: PROCMAP_QUERY works, else -errno */
+    int64_t pidfd_getfd;    /* 0: descriptors of a child may be fetched, else -errno */
+    int64_t kcmp;           /* 0: descriptors may be compared, else -errno */
+    int64_t ptrace;         /* 0: a child may be seized, interrupted and read, else -errno */
+    int64_t process_vm;     /* 0: process_vm_readv and writev work on a child, else -errno */
 };
 
 /* Tries each facility on this process or on a child made for it. Takes a few milliseconds. */
@@ -70,7 +71,8 @@ BS_API int bs_host_probe(struct bs_host *host);
 /* Takes these signals over (bit n-1 for signal n), for good; those that are ignored stay so. */
 BS_API int bs_signals_watch(uint64_t signals);
 
-/* Waits for the next watched signal and returns its number, or 0 after bs_signals_stop. Blocks: one thread of the caller. */
+/* Waits for the next watched signal and returns its number, or 0 after bs_signals_stop. Blocks: one thread of the
+ * caller. */
 BS_API int bs_signals_next(void);
 
 /* Makes bs_signals_next return. Any thread. */
@@ -113,11 +115,12 @@ BS_API_VOID void bs_output_close(bs_output *output);
 typedef struct bs_process bs_process;
 
 /*
- * Starts a program, stopped before its first instruction. arguments is argc strings laid end to end, each with its zero byte;
- * the first is the program, looked up in PATH. output and error may be null: the stream is then inherited.
- * Fails with -errno of execve when the program cannot be started.
+ * Starts a program, stopped before its first instruction. arguments is argc strings laid end to end, each with its zero
+ * byte; the first is the program, looked up in PATH. output and error may be null: the stream is then inherited. Fails
+ * with -errno of execve when the program cannot be started.
  */
-BS_API int bs_process_spawn(const char *arguments, uint32_t argc, bs_output *output, bs_output *error, bs_process **out);
+BS_API int bs_process_spawn(const char *arguments, uint32_t argc, bs_output *output, bs_output *error,
+                            bs_process **out);
 
 /* Takes hold of a running process. It runs on until something is asked of it. */
 BS_API int bs_process_attach(int32_t pid, bs_process **out);
@@ -125,16 +128,17 @@ BS_API int bs_process_attach(int32_t pid, bs_process **out);
 BS_API int32_t bs_process_pid(const bs_process *process);
 
 /*
- * Makes the target's memory trackable: injects one userfaultfd system call, fetches the descriptor and closes it inside.
- * Call it on a new handle and again after BS_EVENT_EXECED; leaves the target halted.
- * interrupted_ns: how long the target's registers were not its own.
+ * Makes the target's memory trackable: injects one userfaultfd system call, fetches the descriptor and closes it
+ * inside. Call it on a new handle and again after BS_EVENT_EXECED; leaves the target halted. interrupted_ns: how long
+ * the target's registers were not its own.
  */
 BS_API int bs_process_track(bs_process *process, uint64_t *interrupted_ns);
 
 /* Ends tracking: every protection is gone. The target stays held. */
 BS_API_VOID void bs_process_untrack(bs_process *process);
 
-/* Signals to hold back from the target and report: bit n-1 for signal n. handled_too: also those that it handles itself. */
+/* Signals to hold back from the target and report: bit n-1 for signal n. handled_too: also those that it handles
+ * itself. */
 BS_API_VOID void bs_process_catch(bs_process *process, uint64_t signals, uint64_t handled_too);
 
 #define BS_EVENT_NONE 0   /* the deadline came, or bs_process_wake was called */
@@ -149,7 +153,6 @@ struct bs_event {
     int64_t code;     /* si_code */
     uint64_t address; /* si_addr */
     uint64_t status;
-    uint64_t at_ns;
 };
 
 /* Lets the target run until something happens or the deadline comes. The target must not be halted. */
@@ -180,23 +183,23 @@ struct bs_range {
 };
 
 struct bs_capture {
-    uint64_t flags;       /* in */
-    uint64_t frames;      /* in: address of frame_count frame addresses */
-    uint64_t frame_count; /* in */
-    uint64_t page_count;  /* out: pages copied, or needed with BS_MORE_FRAMES */
-    uint64_t pages;       /* out: address of page_count page numbers, ascending; page i is in frame i */
-    uint64_t held;        /* out: address of held_count bs_range: pages that have content of their own */
-    uint64_t held_count;  /* out */
-    uint64_t held_pages;  /* out */
-    uint64_t state;       /* out: address of the execution state */
-    uint64_t state_size;  /* out: bytes */
-    uint64_t output_mark; /* out: position of standard output */
-    uint64_t error_mark;  /* out: position of standard error */
-    uint64_t threads;     /* out */
-    uint64_t mappings;    /* out */
-    uint64_t layout_changed; /* out: 1 when mappings differ from the last capture */
-    uint64_t at_ns;       /* out: when the target stood */
-    uint64_t pause_ns;    /* out */
+    uint64_t flags;               /* in */
+    uint64_t frames;              /* in: address of frame_count frame addresses */
+    uint64_t frame_count;         /* in */
+    uint64_t page_count;          /* out: pages copied, or needed with BS_MORE_FRAMES */
+    uint64_t pages;               /* out: address of page_count page numbers, ascending; page i is in frame i */
+    uint64_t held;                /* out: address of held_count bs_range: pages that have content of their own */
+    uint64_t held_count;          /* out */
+    uint64_t held_pages;          /* out */
+    uint64_t state;               /* out: address of the execution state */
+    uint64_t state_size;          /* out: bytes */
+    uint64_t output_mark;         /* out: position of standard output */
+    uint64_t error_mark;          /* out: position of standard error */
+    uint64_t threads;             /* out */
+    uint64_t mappings;            /* out */
+    uint64_t layout_changed;      /* out: 1 when mappings differ from the last capture */
+    uint64_t at_ns;               /* out: when the target stood */
+    uint64_t pause_ns;            /* out */
     uint64_t phase_ns[BS_PHASES]; /* out */
 };
 
@@ -209,7 +212,8 @@ BS_API int bs_process_capture(bs_process *process, struct bs_capture *capture);
 /* Gives up a capture that asked for more frames: thaws; nothing is forgotten. */
 BS_API int bs_process_capture_abandon(bs_process *process);
 
-/* Counts a use of the files that a state names; each copy that is kept must be released once, also after the process was closed. */
+/* Counts a use of the files that a state names; each copy that is kept must be released once, also after the process
+ * was closed. */
 BS_API_VOID void bs_state_retain(uint64_t state);
 BS_API_VOID void bs_state_release(uint64_t state);
 
@@ -221,23 +225,23 @@ struct bs_restore {
 };
 
 /*
- * First half of a rollback to a state: halts, checks that it can be done, ends threads born since, puts mappings back, and
- * says which pages were written. BS_EREFUSED: nothing was touched. From the first change on until
+ * First half of a rollback to a state: halts, checks that it can be done, ends threads born since, puts mappings back,
+ * and says which pages were written. BS_EREFUSED: nothing was touched. From the first change on until
  * bs_process_restore_finish the target is killed should this process die, so that it never runs on half restored.
  */
 BS_API int bs_process_restore_begin(bs_process *process, uint64_t state, struct bs_restore *restore);
 
 struct bs_restore_pages {
-    uint64_t pages;         /* address of count page numbers, ascending */
-    uint64_t frames;        /* address of count frame addresses: what those pages must become */
+    uint64_t pages;  /* address of count page numbers, ascending */
+    uint64_t frames; /* address of count frame addresses: what those pages must become */
     uint64_t count;
-    uint64_t dropped;       /* address of dropped_count page numbers, ascending: pages without content of their own */
+    uint64_t dropped; /* address of dropped_count page numbers, ascending: pages without content of their own */
     uint64_t dropped_count;
 };
 
 /*
- * Second half: puts pages, files, output and registers back and protects. The target stays halted. restore->held is what
- * the target holds afterwards.
+ * Second half: puts pages, files, output and registers back and protects. The target stays halted. restore->held is
+ * what the target holds afterwards.
  */
 BS_API int bs_process_restore_finish(bs_process *process, uint64_t state, const struct bs_restore_pages *pages,
                                      struct bs_restore *restore);

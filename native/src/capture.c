@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The pause. Mappings are registered before the scan, so that the scan sees them. A scan takes the marks of written pages;
- * they stay in `carried` until the capture is complete, so that a capture that fails forgets none.
+ * The pause. Mappings are registered before the scan, so that the scan sees them. A scan takes the marks of written
+ * pages; they stay in `carried` until the capture is complete, so that a capture that fails forgets none.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -9,15 +9,6 @@
 
 #include "error.h"
 #include "process.h"
-
-static bool has_error(const struct bs_process *p) {
-    for (size_t i = 0; i < bs_threads_count(p); i++) {
-        if (bs_threads_at(p, i)->state == THREAD_ERROR) {
-            return true;
-        }
-    }
-    return false;
-}
 
 static void end_phase(struct bs_process *p, int phase) {
     uint64_t now = bs_now_ns();
@@ -72,7 +63,7 @@ static int begin(struct bs_process *p, bool live) {
         }
     }
     p->capturing = true;
-    if (!live && has_error(p)) {
+    if (!live && bs_thread_in_error(p)) {
         return bs_fail(BS_EERROR, "an error of process %d came before the capture", (int) p->pid);
     }
     end_phase(p, BS_PHASE_FREEZE);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Pages between the target and frames. process_vm_readv and writev move many runs at a time but respect the target's own
- * protections; /proc/PID/mem does not, and takes over for the pages that the fast way refuses.
+ * Pages between the target and frames. process_vm_readv and writev move many runs at a time but respect the target's
+ * own protections; /proc/PID/mem does not, and takes over for the pages that the fast way refuses.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -38,12 +38,13 @@ static void fill(struct batch *batch, const uint64_t *pages, const uint64_t *fra
         if (our_run) {
             batch->ours[batch->our_count - 1].iov_len += BS_PAGE_SIZE;
         } else {
-            batch->ours[batch->our_count++] = (struct iovec) {(void *) (uintptr_t) frames[i], BS_PAGE_SIZE};
+            batch->ours[batch->our_count++] = (struct iovec){(void *) (uintptr_t) frames[i], BS_PAGE_SIZE};
         }
         if (their_run) {
             batch->theirs[batch->their_count - 1].iov_len += BS_PAGE_SIZE;
         } else {
-            batch->theirs[batch->their_count++] = (struct iovec) {(void *) (uintptr_t) (pages[i] * BS_PAGE_SIZE), BS_PAGE_SIZE};
+            batch->theirs[batch->their_count++] =
+                (struct iovec){(void *) (uintptr_t) (pages[i] * BS_PAGE_SIZE), BS_PAGE_SIZE};
         }
         batch->pages++;
     }
@@ -57,7 +58,8 @@ static int slow_in(struct bs_process *p, uint64_t page, uint64_t frame) {
 }
 
 static int slow_out(struct bs_process *p, uint64_t page, uint64_t frame) {
-    if (pwrite(p->memory, (const void *) (uintptr_t) frame, BS_PAGE_SIZE, (off_t) (page * BS_PAGE_SIZE)) != BS_PAGE_SIZE) {
+    if (pwrite(p->memory, (const void *) (uintptr_t) frame, BS_PAGE_SIZE, (off_t) (page * BS_PAGE_SIZE)) !=
+        BS_PAGE_SIZE) {
         return bs_fail_errno("write page %llx of process %d", (unsigned long long) page, (int) p->pid);
     }
     return 0;
@@ -92,7 +94,8 @@ static int copy(struct bs_process *p, const uint64_t *pages, const uint64_t *fra
     return 0;
 }
 
-int bs_copy_in(struct bs_process *p, const uint64_t *pages, const uint64_t *frames, size_t count, struct bs_vector *missed) {
+int bs_copy_in(struct bs_process *p, const uint64_t *pages, const uint64_t *frames, size_t count,
+               struct bs_vector *missed) {
     return copy(p, pages, frames, count, true, missed);
 }
 
@@ -104,8 +107,8 @@ static const char zeros[BS_PAGE_SIZE];
 
 static int drop_run(struct bs_process *p, uint64_t first, uint64_t end) {
     int64_t value = 0;
-    int result = bs_remote_call(p, SYS_madvise,
-                                (uint64_t[6]) {first * BS_PAGE_SIZE, (end - first) * BS_PAGE_SIZE, MADV_DONTNEED}, &value);
+    int result = bs_remote_call(
+        p, SYS_madvise, (uint64_t[6]){first * BS_PAGE_SIZE, (end - first) * BS_PAGE_SIZE, MADV_DONTNEED}, &value);
     if (result < 0 || value == 0) {
         return result;
     }
@@ -153,6 +156,7 @@ int64_t bs_measure_copy(int32_t pid, uint64_t pages, uint64_t frames, uint64_t c
     const uint64_t *numbers = (const uint64_t *) (uintptr_t) pages;
     const uint64_t *places = (const uint64_t *) (uintptr_t) frames;
     uint64_t start = bs_now_ns();
-    int result = write ? bs_copy_out(&reader, numbers, places, count) : bs_copy_in(&reader, numbers, places, count, NULL);
+    int result =
+        write ? bs_copy_out(&reader, numbers, places, count) : bs_copy_in(&reader, numbers, places, count, NULL);
     return result < 0 ? result : (int64_t) (bs_now_ns() - start);
 }

@@ -17,7 +17,8 @@ int bs_fail_errno(const char *format, ...) {
     va_end(arguments);
     if (length >= 0 && (size_t) length < sizeof last_error) {
         const char *name = strerrorname_np(number);
-        snprintf(last_error + length, sizeof last_error - (size_t) length, ": %s (%s)", name ? name : "?", strerror(number));
+        snprintf(last_error + length, sizeof last_error - (size_t) length, ": %s (%s)", name ? name : "?",
+                 strerror(number));
     }
     return number == 0 ? -EIO : -number;
 }
@@ -50,7 +51,7 @@ uint32_t bs_struct_size(uint32_t index) {
 }
 
 _Static_assert(sizeof(struct bs_range) == 16, "two page numbers");
-_Static_assert(sizeof(struct bs_event) == 7 * 8, "seven words");
+_Static_assert(sizeof(struct bs_event) == 6 * 8, "six words");
 _Static_assert(sizeof(struct bs_capture) == 22 * 8, "22 words");
 _Static_assert(sizeof(struct bs_restore) == 4 * 8, "four words");
 _Static_assert(sizeof(struct bs_restore_pages) == 5 * 8, "five words");

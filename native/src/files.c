@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The target's descriptors. A copy of each is fetched once (pidfd_getfd); it shares the open file with the target, so its offset
- * and length are read and set here, without the target's help, and a kcmp per capture tells whether the number still means the
- * same open file. Pipes and sockets are not kept: a copy of ours would hide from their other end that the target closed
- * it. For those the identity is all we know.
+ * The target's descriptors. A copy of each is fetched once (pidfd_getfd); it shares the open file with the target, so
+ * its offset and length are read and set here, without the target's help, and a kcmp per capture tells whether the
+ * number still means the same open file. Pipes and sockets are not kept: a copy of ours would hide from their other end
+ * that the target closed it. For those the identity is all we know.
  *
  * A bs_file is counted: by the table of now and by each saved state that names it.
  */
@@ -95,7 +95,8 @@ static struct bs_file *fetch(const struct bs_process *p, int fd) {
         free(file);
         return NULL;
     }
-    *file = (struct bs_file) {.references = 1, .dup = -1, .mode = status.st_mode, .device = status.st_dev, .inode = status.st_ino};
+    *file = (struct bs_file){
+        .references = 1, .dup = -1, .mode = status.st_mode, .device = status.st_dev, .inode = status.st_ino};
     if (!S_ISFIFO(status.st_mode) && !S_ISSOCK(status.st_mode)) {
         file->dup = (int) syscall(SYS_pidfd_getfd, p->pidfd, fd, 0);
         file->open_flags = file->dup >= 0 ? fcntl(file->dup, F_GETFL) : 0;
@@ -135,7 +136,7 @@ int bs_files_refresh(struct bs_process *p) {
             bs_file_release(file);
             break;
         }
-        *descriptor = (struct bs_descriptor) {.fd = fd, .close_on_exec = read_close_on_exec(p, fd), .file = file};
+        *descriptor = (struct bs_descriptor){.fd = fd, .close_on_exec = read_close_on_exec(p, fd), .file = file};
     }
     closedir(listing);
     for (size_t i = 0; i < old.size / sizeof(struct bs_descriptor); i++) {
@@ -156,7 +157,7 @@ int bs_files_save(struct bs_process *p, struct bs_vector *blob) {
             return -ENOMEM;
         }
         struct stat status;
-        *state = (struct bs_descriptor_state) {.descriptor = *open_at(p, i), .position = -1, .length = -1};
+        *state = (struct bs_descriptor_state){.descriptor = *open_at(p, i), .position = -1, .length = -1};
         const struct bs_file *file = state->descriptor.file;
         if (file->dup >= 0 && S_ISREG(file->mode)) {
             state->position = lseek(file->dup, 0, SEEK_CUR);
@@ -176,8 +177,8 @@ int bs_files_check(struct bs_process *p, const struct bs_descriptor_state *wante
     for (size_t i = 0; i < count; i++) {
         const struct bs_descriptor *descriptor = &wanted[i].descriptor;
         if (!is_still(p, descriptor->file, descriptor->fd) && descriptor->file->dup < 0) {
-            return bs_fail(BS_EREFUSED, "process %d closed descriptor %d (%s), which cannot be opened again", (int) p->pid,
-                           descriptor->fd, kind_of(descriptor->file));
+            return bs_fail(BS_EREFUSED, "process %d closed descriptor %d (%s), which cannot be opened again",
+                           (int) p->pid, descriptor->fd, kind_of(descriptor->file));
         }
     }
     return 0;
@@ -210,10 +211,13 @@ static int open_again(struct bs_process *p, const struct bs_descriptor *descript
         return result;
     }
     if (theirs == descriptor->fd) { /* fetched descriptors are closed on exec */
-        return descriptor->close_on_exec ? 0 : bs_remote_call(p, SYS_fcntl, (uint64_t[6]) {(uint64_t) theirs, F_SETFD, 0}, &value);
+        return descriptor->close_on_exec
+                   ? 0
+                   : bs_remote_call(p, SYS_fcntl, (uint64_t[6]){(uint64_t) theirs, F_SETFD, 0}, &value);
     }
-    result = bs_remote_call(p, SYS_dup3, (uint64_t[6]) {(uint64_t) theirs, (uint64_t) descriptor->fd,
-                                                        descriptor->close_on_exec ? O_CLOEXEC : 0}, &value);
+    result = bs_remote_call(
+        p, SYS_dup3,
+        (uint64_t[6]){(uint64_t) theirs, (uint64_t) descriptor->fd, descriptor->close_on_exec ? O_CLOEXEC : 0}, &value);
     if (result == 0 && value < 0) {
         errno = (int) -value;
         result = bs_fail_errno("open descriptor %d of process %d again", descriptor->fd, (int) p->pid);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The target's mappings: read in the pause (one PROCMAP_QUERY each), registered for tracking when they are new, and put back
- * by a rollback with as few remote calls as the difference needs.
+ * The target's mappings: read in the pause (one PROCMAP_QUERY each), registered for tracking when they are new, and put
+ * back by a rollback with as few remote calls as the difference needs.
  *
  * Registering splits and joins mappings in the kernel, so two lists are never compared entry by entry but at
  * each address: what lies here now, and what lay here then.
@@ -81,7 +81,8 @@ static int reopen(struct bs_process *p, int *descriptor, const char *name, int f
 
 int bs_layout_open(struct bs_process *p) {
     int result;
-    if ((result = reopen(p, &p->maps, "maps", O_RDONLY)) < 0 || (result = reopen(p, &p->pagemap, "pagemap", O_RDONLY)) < 0 ||
+    if ((result = reopen(p, &p->maps, "maps", O_RDONLY)) < 0 ||
+        (result = reopen(p, &p->pagemap, "pagemap", O_RDONLY)) < 0 ||
         (result = reopen(p, &p->memory, "mem", O_RDWR)) < 0 ||
         (result = reopen(p, &p->descriptors, "fd", O_RDONLY | O_DIRECTORY)) < 0) {
         return result;
@@ -122,7 +123,8 @@ static int read_text(struct bs_process *p, struct bs_vector *into) {
         unsigned long long start, end, offset, inode;
         unsigned int major, minor;
         char protection[8];
-        if (sscanf(line, "%llx-%llx %7s %llx %x:%x %llu", &start, &end, protection, &offset, &major, &minor, &inode) != 7 ||
+        if (sscanf(line, "%llx-%llx %7s %llx %x:%x %llu", &start, &end, protection, &offset, &major, &minor, &inode) !=
+                7 ||
             lies_in_special(p, start)) {
             continue;
         }
@@ -131,15 +133,14 @@ static int read_text(struct bs_process *p, struct bs_vector *into) {
             fclose(maps);
             return -ENOMEM;
         }
-        *mapping = (struct bs_mapping) {.start = start,
-                                        .end = end,
-                                        .flags = (protection[0] == 'r' ? MAPPING_READ : 0) |
-                                                 (protection[1] == 'w' ? MAPPING_WRITE : 0) |
-                                                 (protection[2] == 'x' ? MAPPING_EXECUTE : 0) |
-                                                 (protection[3] == 's' ? MAPPING_SHARED : 0),
-                                        .offset = inode ? offset : 0,
-                                        .device = inode ? makedev(major, minor) : 0,
-                                        .inode = inode};
+        *mapping = (struct bs_mapping){
+            .start = start,
+            .end = end,
+            .flags = (protection[0] == 'r' ? MAPPING_READ : 0) | (protection[1] == 'w' ? MAPPING_WRITE : 0) |
+                     (protection[2] == 'x' ? MAPPING_EXECUTE : 0) | (protection[3] == 's' ? MAPPING_SHARED : 0),
+            .offset = inode ? offset : 0,
+            .device = inode ? makedev(major, minor) : 0,
+            .inode = inode};
     }
     fclose(maps);
     return 0;
@@ -154,12 +155,12 @@ int bs_layout_read(struct bs_process *p, struct bs_vector *into) {
             if (!mapping) {
                 return -ENOMEM;
             }
-            *mapping = (struct bs_mapping) {.start = query.vma_start,
-                                            .end = query.vma_end,
-                                            .flags = query.vma_flags & 0xf,
-                                            .offset = query.inode ? query.vma_offset : 0,
-                                            .device = query.inode ? makedev(query.dev_major, query.dev_minor) : 0,
-                                            .inode = query.inode};
+            *mapping = (struct bs_mapping){.start = query.vma_start,
+                                           .end = query.vma_end,
+                                           .flags = query.vma_flags & 0xf,
+                                           .offset = query.inode ? query.vma_offset : 0,
+                                           .device = query.inode ? makedev(query.dev_major, query.dev_minor) : 0,
+                                           .inode = query.inode};
         }
         query.query_addr = query.vma_end;
         query.query_flags = PROCMAP_QUERY_COVERING_OR_NEXT_VMA;
@@ -197,7 +198,8 @@ static int remember_file(struct bs_process *p, const struct bs_mapping *mapping)
         }
     }
     char link[64], path[4096];
-    snprintf(link, sizeof link, "map_files/%llx-%llx", (unsigned long long) mapping->start, (unsigned long long) mapping->end);
+    snprintf(link, sizeof link, "map_files/%llx-%llx", (unsigned long long) mapping->start,
+             (unsigned long long) mapping->end);
     ssize_t length = readlinkat(p->proc, link, path, sizeof path - 1);
     if (length <= 0) {
         return 0; /* a rollback that needs it will say so */
@@ -209,7 +211,7 @@ static int remember_file(struct bs_process *p, const struct bs_mapping *mapping)
         free(copy);
         return -ENOMEM;
     }
-    *file = (struct bs_mapped_file) {.device = mapping->device, .inode = mapping->inode, .path = copy};
+    *file = (struct bs_mapped_file){.device = mapping->device, .inode = mapping->inode, .path = copy};
     return 0;
 }
 
@@ -228,7 +230,8 @@ int bs_layout_register(struct bs_process *p) {
     if (result < 0) {
         return result;
     }
-    p->layout_changed = p->fresh.size != p->mappings.size || memcmp(p->fresh.data, p->mappings.data, p->fresh.size) != 0;
+    p->layout_changed =
+        p->fresh.size != p->mappings.size || memcmp(p->fresh.data, p->mappings.data, p->fresh.size) != 0;
     if (!p->layout_changed) {
         return 0;
     }
@@ -278,17 +281,20 @@ static const struct bs_mapping *covering(struct cursor *cursor, uint64_t address
 }
 
 static bool same_backing(const struct bs_mapping *a, const struct bs_mapping *b, uint64_t address) {
-    return a->inode == b->inode && a->device == b->device && (a->flags & MAPPING_SHARED) == (b->flags & MAPPING_SHARED) &&
+    return a->inode == b->inode && a->device == b->device &&
+           (a->flags & MAPPING_SHARED) == (b->flags & MAPPING_SHARED) &&
            (a->inode == 0 || a->offset + (address - a->start) == b->offset + (address - b->start));
 }
 
 typedef int (*difference_visitor)(struct bs_process *p, uint64_t start, uint64_t end, const struct bs_mapping *now,
                                   const struct bs_mapping *wanted);
 
-/* Visits each stretch of addresses in which the two lists differ; neighbouring gaps and equal stretches are passed over. */
-static int visit_differences(struct bs_process *p, const struct bs_vector *now, const struct bs_mapping *wanted, size_t count,
-                             difference_visitor visit) {
-    struct cursor current = {(const struct bs_mapping *) now->data, (const struct bs_mapping *) (now->data + now->size)};
+/* Visits each stretch of addresses in which the two lists differ; neighbouring gaps and equal stretches are passed
+ * over. */
+static int visit_differences(struct bs_process *p, const struct bs_vector *now, const struct bs_mapping *wanted,
+                             size_t count, difference_visitor visit) {
+    struct cursor current = {(const struct bs_mapping *) now->data,
+                             (const struct bs_mapping *) (now->data + now->size)};
     struct cursor target = {wanted, wanted + count};
     uint64_t address = 0;
     while (current.at < current.end || target.at < target.end) {
@@ -298,7 +304,8 @@ static int visit_differences(struct bs_process *p, const struct bs_vector *now, 
         if (next == UINT64_MAX) {
             break;
         }
-        bool differs = (here || then) && !(here && then && here->flags == then->flags && same_backing(here, then, address));
+        bool differs =
+            (here || then) && !(here && then && here->flags == then->flags && same_backing(here, then, address));
         int result = differs ? visit(p, address, next, here, then) : 0;
         if (result < 0) {
             return result;
@@ -353,8 +360,8 @@ static int check_difference(struct bs_process *p, uint64_t start, uint64_t end, 
         }
         close(descriptor);
     } else if (wanted->flags & MAPPING_SHARED) {
-        return bs_fail(BS_EREFUSED, "process %d unmapped shared memory at %llx, which cannot be brought back", (int) p->pid,
-                       (unsigned long long) start);
+        return bs_fail(BS_EREFUSED, "process %d unmapped shared memory at %llx, which cannot be brought back",
+                       (int) p->pid, (unsigned long long) start);
     }
     return 0;
 }
@@ -379,7 +386,7 @@ static int remote(struct bs_process *p, const char *what, long number, const uin
 
 static int unmap_difference(struct bs_process *p, uint64_t start, uint64_t end, const struct bs_mapping *now,
                             const struct bs_mapping *wanted) {
-    return now && !wanted ? remote(p, "munmap", SYS_munmap, (uint64_t[6]) {start, end - start}) : 0;
+    return now && !wanted ? remote(p, "munmap", SYS_munmap, (uint64_t[6]){start, end - start}) : 0;
 }
 
 static int map_difference(struct bs_process *p, uint64_t start, uint64_t end, const struct bs_mapping *now,
@@ -388,12 +395,13 @@ static int map_difference(struct bs_process *p, uint64_t start, uint64_t end, co
         return 0;
     }
     if (!must_map(now, wanted, start)) {
-        return remote(p, "mprotect", SYS_mprotect, (uint64_t[6]) {start, end - start, (uint64_t) protection(wanted)});
+        return remote(p, "mprotect", SYS_mprotect, (uint64_t[6]){start, end - start, (uint64_t) protection(wanted)});
     }
     uint64_t flags = MAP_FIXED | (wanted->flags & MAPPING_SHARED ? MAP_SHARED : MAP_PRIVATE);
     if (!wanted->inode) {
-        return remote(p, "mmap", SYS_mmap, (uint64_t[6]) {start, end - start, (uint64_t) protection(wanted),
-                                                          flags | MAP_ANONYMOUS, (uint64_t) -1, 0});
+        return remote(
+            p, "mmap", SYS_mmap,
+            (uint64_t[6]){start, end - start, (uint64_t) protection(wanted), flags | MAP_ANONYMOUS, (uint64_t) -1, 0});
     }
     int ours = open_mapped(p, wanted), theirs = -1;
     if (ours < 0) {
@@ -404,8 +412,9 @@ static int map_difference(struct bs_process *p, uint64_t start, uint64_t end, co
     if (result < 0) {
         return result;
     }
-    result = remote(p, "mmap", SYS_mmap, (uint64_t[6]) {start, end - start, (uint64_t) protection(wanted), flags,
-                                                        (uint64_t) theirs, wanted->offset + (start - wanted->start)});
+    result = remote(p, "mmap", SYS_mmap,
+                    (uint64_t[6]){start, end - start, (uint64_t) protection(wanted), flags, (uint64_t) theirs,
+                                  wanted->offset + (start - wanted->start)});
     int closed = bs_remote_close(p, theirs);
     return result < 0 ? result : closed;
 }
@@ -414,12 +423,14 @@ static int report_difference(struct bs_process *p, uint64_t start, uint64_t end,
                              const struct bs_mapping *wanted) {
     return bs_fail(BS_EBROKEN, "mappings of process %d differ at %llx-%llx (%s) after they were put back", (int) p->pid,
                    (unsigned long long) start, (unsigned long long) end,
-                   !now ? "missing" : !wanted ? "in excess" : "of another kind");
+                   !now      ? "missing"
+                   : !wanted ? "in excess"
+                             : "of another kind");
 }
 
 static int restore_heap(struct bs_process *p, uint64_t heap_end) {
     int64_t value = 0;
-    int result = bs_remote_call(p, SYS_brk, (uint64_t[6]) {heap_end}, &value);
+    int result = bs_remote_call(p, SYS_brk, (uint64_t[6]){heap_end}, &value);
     return result < 0 ? result : bs_layout_read(p, &p->fresh);
 }
 

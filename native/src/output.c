@@ -95,8 +95,8 @@ void bs_output_given(bs_output *o) {
 /* ---- the standby process ------------------------------------------------------------------------------------- */
 
 /*
- * Descriptors 3 and 4 are the file and the pipe of the first stream, 5 and 6 of the second, 0 the lifeline. A shell and cat
- * do it: cat reads through the shared offset, so it starts where we left off.
+ * Descriptors 3 and 4 are the file and the pipe of the first stream, 5 and 6 of the second, 0 the lifeline. A shell and
+ * cat do it: cat reads through the shared offset, so it starts where we left off.
  */
 static const char standby_script[] = "read x; { cat <&5 >&2; exec cat <&6 >&2; } & cat <&3; cat <&4; wait";
 
@@ -266,7 +266,8 @@ int bs_output_pump(bs_output *o) {
     int result = 0;
     while (!__atomic_load_n(&o->stopping, __ATOMIC_ACQUIRE)) {
         bool full = o->length - passed_on(o) > HELD_LIMIT;
-        struct pollfd events[2] = {{.fd = o->bell, .events = POLLIN}, {.fd = ended || full ? -1 : o->pipe, .events = POLLIN}};
+        struct pollfd events[2] = {{.fd = o->bell, .events = POLLIN},
+                                   {.fd = ended || full ? -1 : o->pipe, .events = POLLIN}};
         if (poll(events, 2, -1) < 0 && errno != EINTR) {
             return bs_fail_errno("wait for output");
         }

@@ -56,7 +56,8 @@ struct bs_mapping {
 #define MAPPING_EXECUTE 4
 #define MAPPING_SHARED 8
 
-/* A file that the target had open. dup is ours, of the same open file; -1 for pipes and sockets, which must see their ends close. */
+/* A file that the target had open. dup is ours, of the same open file; -1 for pipes and sockets, which must see their
+ * ends close. */
 struct bs_file {
     uint64_t references;
     int dup;
@@ -120,18 +121,18 @@ struct bs_process {
     int pidfd;
     int uffd;
 
-    bool no_guard_category; /* the kernel does not tell guard pages apart */
-    uint64_t gadget;     /* address of a syscall instruction in the target */
-    uint64_t heap_start; /* page-aligned */
+    bool no_guard_category;        /* the kernel does not tell guard pages apart */
+    uint64_t gadget;               /* address of a syscall instruction in the target */
+    uint64_t heap_start;           /* page-aligned */
     struct bs_vector special;      /* bs_range in pages: vdso and its like, never touched */
     struct bs_vector mappings;     /* struct bs_mapping, as last seen and registered */
     struct bs_vector fresh;        /* struct bs_mapping, being read */
     struct bs_vector mapped_files; /* struct bs_mapped_file */
 
-    struct bs_vector held;       /* bs_range: pages with content of their own, of the last scan */
-    struct bs_vector held_files; /* bs_range: those of them that lie in mappings of files */
+    struct bs_vector held;            /* bs_range: pages with content of their own, of the last scan */
+    struct bs_vector held_files;      /* bs_range: those of them that lie in mappings of files */
     struct bs_vector held_at_capture; /* bs_range: held when the last capture or rollback was complete */
-    struct bs_vector written;    /* bs_range: pages written, of the last scan */
+    struct bs_vector written;         /* bs_range: pages written, of the last scan */
     struct bs_scan_room *scan_room;
     struct bs_vector dirty;   /* bs_range: to be copied */
     struct bs_vector carried; /* bs_range: marks taken and not yet copied */
@@ -141,14 +142,20 @@ struct bs_process {
     uint64_t phase_began_ns;
     uint64_t phase_ns[BS_PHASES];
     bool layout_changed;
-    struct bs_vector pages;   /* uint64_t */
+    struct bs_vector pages; /* uint64_t */
 
     struct bs_vector open_files; /* struct bs_descriptor */
     struct bs_vector state;      /* the blob */
     bs_output *outputs[2];
 };
 
-/* process.c */
+/* timer.c */
+int bs_timer_open(struct bs_process *p);
+void bs_timer_arm(struct bs_process *p, uint64_t deadline_ns);
+void bs_timer_disarm(struct bs_process *p);
+uint64_t bs_now_ns(void);
+
+/* threads.c */
 static inline size_t bs_threads_count(const struct bs_process *p) {
     return p->threads.size / sizeof(struct bs_thread);
 }
@@ -158,12 +165,20 @@ static inline struct bs_thread *bs_threads_at(const struct bs_process *p, size_t
 }
 
 struct bs_thread *bs_thread_by_tid(const struct bs_process *p, pid_t tid);
-int bs_collect(struct bs_process *p, pid_t tid, bool block); /* takes in one wait status; 0: none, 1: one, or a failure */
+struct bs_thread *bs_thread_add(struct bs_process *p, pid_t tid);
+struct bs_thread *
+bs_thread_in_error(const struct bs_process *p); /* one that is about to receive a caught signal, or null */
+int bs_collect(struct bs_process *p, pid_t tid,
+               bool block); /* takes in one wait status; 0: none, 1: one, or a failure */
 int bs_freeze(struct bs_process *p);
-int bs_thaw(struct bs_process *p);
-void bs_timer_arm(struct bs_process *p, uint64_t deadline_ns);
-void bs_timer_disarm(struct bs_process *p);
-uint64_t bs_now_ns(void);
+int bs_thaw(struct bs_process *p); /* lets threads go that stand without reason */
+bool bs_all_stand(const struct bs_process *p);
+bool bs_filters_calls(const struct bs_process *p); /* by seccomp: calls made for us could be the end of it */
+
+/* wait.c */
+int bs_await_new_program(struct bs_process *p);
+
+/* process.c */
 int bs_set_kill_on_exit(struct bs_process *p, bool on);
 
 /* remote.c: system calls made by the target on our behalf */
@@ -177,11 +192,12 @@ int bs_remote_end_thread(struct bs_process *p, struct bs_thread *thread);
 /* track.c */
 int bs_track_open(struct bs_process *p, uint64_t *interrupted_ns);
 void bs_track_close(struct bs_process *p);
-int bs_track_all(struct bs_process *p); /* registers what is not registered and scans */
+int bs_track_all(struct bs_process *p);      /* registers what is not registered and scans */
 int bs_track_complete(struct bs_process *p); /* what the scan found is dealt with */
 
 /* scan.c */
-int bs_scan(struct bs_process *p, bool *overlooked); /* fills held and written, re-protects; registers what was overlooked */
+int bs_scan(struct bs_process *p,
+            bool *overlooked); /* fills held and written, re-protects; registers what was overlooked */
 void bs_scan_fini(struct bs_process *p);
 
 /* layout.c */
@@ -194,7 +210,8 @@ int bs_layout_check(struct bs_process *p, const struct bs_mapping *wanted, size_
 int bs_layout_restore(struct bs_process *p, const struct bs_mapping *wanted, size_t count, uint64_t heap_end);
 
 /* copy.c */
-int bs_copy_in(struct bs_process *p, const uint64_t *pages, const uint64_t *frames, size_t count, struct bs_vector *missed);
+int bs_copy_in(struct bs_process *p, const uint64_t *pages, const uint64_t *frames, size_t count,
+               struct bs_vector *missed);
 int bs_copy_out(struct bs_process *p, const uint64_t *pages, const uint64_t *frames, size_t count);
 int bs_drop(struct bs_process *p, const uint64_t *pages, size_t count);
 
@@ -227,7 +244,8 @@ int bs_registers_get(pid_t tid, struct user_regs_struct *registers);
 int bs_registers_set(pid_t tid, const struct user_regs_struct *registers);
 int bs_registers_save(pid_t tid, struct bs_vector *blob, uint64_t serial);
 int bs_registers_restore(const struct bs_thread_state *state);
-void bs_registers_prepare_call(struct user_regs_struct *registers, uint64_t gadget, long number, const uint64_t arguments[6]);
+void bs_registers_prepare_call(struct user_regs_struct *registers, uint64_t gadget, long number,
+                               const uint64_t arguments[6]);
 int64_t bs_registers_result(const struct user_regs_struct *registers);
 bool bs_registers_at_gadget(const unsigned char *code);
 #define BS_GADGET_SIZE 2
@@ -235,7 +253,7 @@ int bs_program_check(struct bs_process *p);
 
 /* output.c */
 int bs_output_pipe(const bs_output *output);
-void bs_output_given(bs_output *output); /* the program has its end; ours is closed */
+void bs_output_given(bs_output *output);                    /* the program has its end; ours is closed */
 int bs_output_drain(bs_output *output, uint64_t *position); /* all that was written up to now */
 int bs_output_truncate(bs_output *output, uint64_t position);
 int bs_output_standby(bs_output *output, bs_output *error);

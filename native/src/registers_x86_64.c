@@ -35,8 +35,8 @@ int bs_registers_set(pid_t tid, const struct user_regs_struct *registers) {
 }
 
 /*
- * A call that waits with a time-out (nanosleep, poll, a timed futex) is resumed by the kernel from notes that stay in the
- * kernel and belong to the thread's newest interruption, not to the checkpoint's. Such a call is begun anew with
+ * A call that waits with a time-out (nanosleep, poll, a timed futex) is resumed by the kernel from notes that stay in
+ * the kernel and belong to the thread's newest interruption, not to the checkpoint's. Such a call is begun anew with
  * its arguments, which all lie in the registers.
  */
 static void begin_call_anew(struct user_regs_struct *registers) {
@@ -86,7 +86,8 @@ int bs_registers_restore(const struct bs_thread_state *state) {
     return 0;
 }
 
-void bs_registers_prepare_call(struct user_regs_struct *registers, uint64_t gadget, long number, const uint64_t arguments[6]) {
+void bs_registers_prepare_call(struct user_regs_struct *registers, uint64_t gadget, long number,
+                               const uint64_t arguments[6]) {
     registers->rip = gadget;
     registers->rax = (unsigned long long) number;
     registers->orig_rax = (unsigned long long) -1; /* not in a system call: nothing for the kernel to restart */
@@ -116,7 +117,8 @@ int bs_program_check(struct bs_process *p) {
     close(file);
     uint16_t machine = 0;
     memcpy(&machine, head + EI_NIDENT + 2, sizeof machine);
-    if (length != sizeof head || memcmp(head, ELFMAG, SELFMAG) != 0 || head[EI_CLASS] != ELFCLASS64 || machine != EM_X86_64) {
+    if (length != sizeof head || memcmp(head, ELFMAG, SELFMAG) != 0 || head[EI_CLASS] != ELFCLASS64 ||
+        machine != EM_X86_64) {
         return bs_fail(BS_EUNFIT, "process %d does not run a 64-bit x86-64 program", (int) p->pid);
     }
     return 0;
@@ -124,7 +126,8 @@ int bs_program_check(struct bs_process *p) {
 
 /* ---- registers by name, for fault injection ---------------------------------------------------------------------- */
 
-#define NAMED(name) {#name, offsetof(struct user_regs_struct, name)}
+#define NAMED(name)                                                                                                    \
+    { #name, offsetof(struct user_regs_struct, name) }
 
 static const struct {
     const char *name;

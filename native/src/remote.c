@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * System calls that the target makes on our behalf: a standing thread is given the registers of a call and the address of a
- * syscall instruction, steps over that one instruction, and gets its own registers back. Should this process be
+ * System calls that the target makes on our behalf: a standing thread is given the registers of a call and the address
+ * of a syscall instruction, steps over that one instruction, and gets its own registers back. Should this process be
  * killed in between, the thread goes on with the wrong registers: so few calls are made this way, and only
  * at the start and in a rollback.
  */
@@ -128,12 +128,12 @@ int bs_remote_call(struct bs_process *p, long number, const uint64_t arguments[6
 
 int bs_remote_close(struct bs_process *p, int theirs) {
     int64_t value = 0;
-    return bs_remote_call(p, SYS_close, (uint64_t[6]) {(uint64_t) theirs}, &value);
+    return bs_remote_call(p, SYS_close, (uint64_t[6]){(uint64_t) theirs}, &value);
 }
 
 int bs_remote_borrow(struct bs_process *p, int ours, int *theirs) {
     int64_t handle = 0, value = 0;
-    int result = bs_remote_call(p, SYS_pidfd_open, (uint64_t[6]) {(uint64_t) getpid(), 0}, &handle);
+    int result = bs_remote_call(p, SYS_pidfd_open, (uint64_t[6]){(uint64_t) getpid(), 0}, &handle);
     if (result == 0 && handle < 0) {
         errno = (int) -handle;
         result = bs_fail_errno("process %d opening this process", (int) p->pid);
@@ -141,7 +141,7 @@ int bs_remote_borrow(struct bs_process *p, int ours, int *theirs) {
     if (result < 0) {
         return result;
     }
-    result = bs_remote_call(p, SYS_pidfd_getfd, (uint64_t[6]) {(uint64_t) handle, (uint64_t) ours, 0}, &value);
+    result = bs_remote_call(p, SYS_pidfd_getfd, (uint64_t[6]){(uint64_t) handle, (uint64_t) ours, 0}, &value);
     if (result == 0 && value < 0) {
         errno = (int) -value;
         result = bs_fail_errno("process %d taking a descriptor of this process", (int) p->pid);
@@ -159,7 +159,7 @@ int bs_remote_end_thread(struct bs_process *p, struct bs_thread *thread) {
     if (result < 0) {
         return result;
     }
-    bs_registers_prepare_call(&registers, p->gadget, SYS_exit, (uint64_t[6]) {0});
+    bs_registers_prepare_call(&registers, p->gadget, SYS_exit, (uint64_t[6]){0});
     if ((result = bs_registers_set(tid, &registers)) < 0) {
         return result;
     }

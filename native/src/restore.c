@@ -2,8 +2,8 @@
 /*
  * Rollback in two halves, between which the caller decides what each written page must become.
  *
- * All that could make a rollback impossible is looked at before anything is changed. After that the target is bound to this
- * process's life: it must not run on half restored.
+ * All that could make a rollback impossible is looked at before anything is changed. After that the target is bound to
+ * this process's life: it must not run on half restored.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -84,6 +84,10 @@ int bs_process_restore_begin(bs_process *p, uint64_t state, struct bs_restore *r
     struct bs_state_parts parts;
     bs_state_split(state, &parts);
     int result = bs_process_halt(p);
+    if (result == 0 && bs_filters_calls(p)) {
+        return bs_fail(BS_EREFUSED, "process %d filters its system calls (seccomp) and could be killed by a rollback's",
+                       (int) p->pid);
+    }
     if (result < 0 || (result = for_each_thread(p, &parts, check_thread)) < 0 ||
         (result = bs_files_check(p, parts.descriptors, parts.head->descriptor_count)) < 0 ||
         (result = bs_layout_check(p, parts.mappings, parts.head->mapping_count)) < 0) {
@@ -124,18 +128,18 @@ static const uint64_t *words(uint64_t address) {
     return (const uint64_t *) (uintptr_t) address;
 }
 
-/* Calls made by the target come before its pages are written: the kernel leaves traces of them in its restartable sequence. */
-int bs_process_restore_finish(bs_process *p, uint64_t state, const struct bs_restore_pages *pages, struct bs_restore *restore) {
+/* Calls made by the target come before its pages are written: the kernel leaves traces of them in its restartable
+ * sequence. */
+int bs_process_restore_finish(bs_process *p, uint64_t state, const struct bs_restore_pages *pages,
+                              struct bs_restore *restore) {
     struct bs_state_parts parts;
     bs_state_split(state, &parts);
     int result = bs_files_restore(p, parts.descriptors, parts.head->descriptor_count);
-    if (result < 0 ||
-        (result = bs_drop(p, words(pages->dropped), pages->dropped_count)) < 0 ||
+    if (result < 0 || (result = bs_drop(p, words(pages->dropped), pages->dropped_count)) < 0 ||
         (result = bs_copy_out(p, words(pages->pages), words(pages->frames), pages->count)) < 0 ||
         (result = for_each_thread(p, &parts, bs_rseq_restore)) < 0 || (result = restore_output(p, parts.head)) < 0 ||
         (result = bs_track_all(p)) < 0 || (result = for_each_thread(p, &parts, restore_thread)) < 0 ||
-        (result = bs_track_complete(p)) < 0 ||
-        (result = bs_set_kill_on_exit(p, false)) < 0) {
+        (result = bs_track_complete(p)) < 0 || (result = bs_set_kill_on_exit(p, false)) < 0) {
         return broken(p, result);
     }
     forget_errors(p);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Restartable sequences: a thread may have told the kernel an address to write to on every return to user mode. A rollback
- * past that moment would leave the kernel writing into memory that is gone, so the registration follows the checkpoint.
+ * Restartable sequences: a thread may have told the kernel an address to write to on every return to user mode. A
+ * rollback past that moment would leave the kernel writing into memory that is gone, so the registration follows the
+ * checkpoint.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -40,8 +41,9 @@ int bs_rseq_save(pid_t tid, struct bs_thread_state *state) {
 
 static int tell(struct bs_process *p, const struct bs_thread_state *state, uint64_t flags) {
     int64_t value = 0;
-    int result = bs_remote_call_in(p, (pid_t) state->tid, SYS_rseq,
-                                   (uint64_t[6]) {state->rseq_address, state->rseq_size, flags, state->rseq_signature}, &value);
+    int result =
+        bs_remote_call_in(p, (pid_t) state->tid, SYS_rseq,
+                          (uint64_t[6]){state->rseq_address, state->rseq_size, flags, state->rseq_signature}, &value);
     if (result == 0 && value < 0) {
         errno = (int) -value;
         result = bs_fail_errno("restartable sequence of thread %d", (int) state->tid);

@@ -2,18 +2,19 @@
 /*
  * Which pages were written since the last scan, and which have content of their own.
  *
- * A page has content of its own when it is there and shows neither its file nor the zero page; dropping any other gives the same
- * bytes again. A target can give pages away without writing them, so both sets are needed. PAGEMAP_SCAN is cheap as long as it need
- * not look behind the page table, which telling file pages apart takes. So there are three walks:
+ * A page has content of its own when it is there and shows neither its file nor the zero page; dropping any other gives
+ * the same bytes again. A target can give pages away without writing them, so both sets are needed. PAGEMAP_SCAN is
+ * cheap as long as it need not look behind the page table, which telling file pages apart takes. So there are three
+ * walks:
  *
- *   files    only the mappings of files that are known to have pages of their own: written, held, protected again. A page
- *            that was dropped there keeps a mark that looks like a page in swap: such pages are taken as written.
- *   written  everything: pages written, protected again. Those in mappings of files are looked at closely.
- *   holes    everything: what is not there, as few long ranges. All the rest is held. Also pages in mappings that look as before
- *            but are not registered: they were replaced by others of the same kind in the same place.
+ *   files    only the mappings of files that are known to have pages of their own: written, held, protected again. A
+ * page that was dropped there keeps a mark that looks like a page in swap: such pages are taken as written. written
+ * everything: pages written, protected again. Those in mappings of files are looked at closely. holes    everything:
+ * what is not there, as few long ranges. All the rest is held. Also pages in mappings that look as before but are not
+ * registered: they were replaced by others of the same kind in the same place.
  *
- * A zero page is taken as written if it had content at the last complete capture, and left alone otherwise. So the held set may
- * contain pages that were never copied; no harm comes of it.
+ * A zero page is taken as written if it had content at the last complete capture, and left alone otherwise. So the held
+ * set may contain pages that were never copied; no harm comes of it.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -39,7 +40,7 @@ struct bs_scan_room {
     struct bs_vector zeroed;        /* show the zero page, newly */
     struct bs_vector holes;
     struct bs_vector held; /* outside of files; then working memory */
-    size_t cursor; /* into the mappings */
+    size_t cursor;         /* into the mappings */
     bool overlooked;
 };
 
@@ -55,7 +56,8 @@ struct walk {
 
 typedef int (*region_visitor)(struct bs_process *p, const struct page_region *region);
 
-static int walk(struct bs_process *p, const struct walk *walk, struct page_region *regions, size_t room, region_visitor visit) {
+static int walk(struct bs_process *p, const struct walk *walk, struct page_region *regions, size_t room,
+                region_visitor visit) {
     struct pm_scan_arg scan = {.size = sizeof scan,
                                .flags = walk->flags,
                                .start = walk->start,
@@ -169,7 +171,9 @@ static int visit_written(struct bs_process *p, const struct page_region *region)
             room->cursor++;
         }
         bool known = room->cursor < count && mappings[room->cursor].start <= at;
-        uint64_t border = known ? mappings[room->cursor].end : room->cursor < count ? mappings[room->cursor].start : region->end;
+        uint64_t border = known                  ? mappings[room->cursor].end
+                          : room->cursor < count ? mappings[room->cursor].start
+                                                 : region->end;
         struct page_region part = {.start = at, .end = border < region->end ? border : region->end};
         int result;
         if (known && is_tracked_file(mappings + room->cursor)) {
@@ -252,8 +256,8 @@ static int find_held_elsewhere(struct bs_process *p) {
     room->held.size = 0;
     for (size_t i = 0; i < count; i++) {
         if (mappings[i].inode == 0 && !(mappings[i].flags & MAPPING_SHARED) &&
-            bs_ranges_add_outside(&room->held, mappings[i].start / BS_PAGE_SIZE, mappings[i].end / BS_PAGE_SIZE, &room->holes,
-                                  &cursor) < 0) {
+            bs_ranges_add_outside(&room->held, mappings[i].start / BS_PAGE_SIZE, mappings[i].end / BS_PAGE_SIZE,
+                                  &room->holes, &cursor) < 0) {
             return -ENOMEM;
         }
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The execution state of a capture as one block of bytes: threads, mappings and descriptors behind a head that counts them.
- * The caller keeps copies of it and knows nothing of its inside.
+ * The execution state of a capture as one block of bytes: threads, mappings and descriptors behind a head that counts
+ * them. The caller keeps copies of it and knows nothing of its inside.
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Tracking: a userfaultfd made inside the target write-protects its private memory in asynchronous mode (the kernel lifts the
- * protection of a page at its first write and lets the target go on). What was written is found by scan.c.
+ * Tracking: a userfaultfd made inside the target write-protects its private memory in asynchronous mode (the kernel
+ * lifts the protection of a page at its first write and lets the target go on). What was written is found by scan.c.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -15,8 +15,13 @@
 
 int bs_track_open(struct bs_process *p, uint64_t *interrupted_ns) {
     int64_t theirs = 0;
+    if (bs_filters_calls(p)) {
+        return bs_fail(BS_EUNFIT, "process %d filters its system calls (seccomp) and could be killed by ours",
+                       (int) p->pid);
+    }
     uint64_t start = bs_now_ns();
-    int result = bs_remote_call(p, SYS_userfaultfd, (uint64_t[6]) {O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY}, &theirs);
+    int result =
+        bs_remote_call(p, SYS_userfaultfd, (uint64_t[6]){O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY}, &theirs);
     *interrupted_ns = bs_now_ns() - start;
     if (result < 0) {
         return result;
@@ -34,7 +39,8 @@ int bs_track_open(struct bs_process *p, uint64_t *interrupted_ns) {
         return fetched < 0 ? fetched : result;
     }
     struct uffdio_api api = {.api = UFFD_API,
-                             .features = UFFD_FEATURE_WP_ASYNC | UFFD_FEATURE_WP_UNPOPULATED | UFFD_FEATURE_PAGEFAULT_FLAG_WP};
+                             .features =
+                                 UFFD_FEATURE_WP_ASYNC | UFFD_FEATURE_WP_UNPOPULATED | UFFD_FEATURE_PAGEFAULT_FLAG_WP};
     if (ioctl(p->uffd, UFFDIO_API, &api) < 0 || !(api.features & UFFD_FEATURE_WP_ASYNC)) {
         return bs_fail_errno("asynchronous write-protection for process %d", (int) p->pid);
     }

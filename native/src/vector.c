@@ -111,7 +111,8 @@ int bs_ranges_intersect(struct bs_vector *target, const struct bs_vector *a, con
     return 0;
 }
 
-int bs_ranges_add_outside(struct bs_vector *target, uint64_t first, uint64_t end, const struct bs_vector *holes, size_t *cursor) {
+int bs_ranges_add_outside(struct bs_vector *target, uint64_t first, uint64_t end, const struct bs_vector *holes,
+                          size_t *cursor) {
     while (*cursor < bs_ranges_count(holes) && bs_ranges_at(holes, *cursor)->end <= first) {
         ++*cursor;
     }

@@ -44,6 +44,7 @@ int bs_ranges_union(struct bs_vector *target, const struct bs_vector *a, const s
 int bs_ranges_intersect(struct bs_vector *target, const struct bs_vector *a, const struct bs_vector *b);
 
 /* Adds the pages from first to end that are not in holes; the cursor moves forward over the holes. 0 or -ENOMEM. */
-int bs_ranges_add_outside(struct bs_vector *target, uint64_t first, uint64_t end, const struct bs_vector *holes, size_t *cursor);
+int bs_ranges_add_outside(struct bs_vector *target, uint64_t first, uint64_t end, const struct bs_vector *holes,
+                          size_t *cursor);
 
 #endif

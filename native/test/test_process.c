@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Captures and rollbacks of real victims, checked page by page against images that are read through /proc by other code than the
- * library's. usage: test_process DIRECTORY-OF-VICTIMS [SEED]
+ * Captures and rollbacks of real victims, checked page by page against images that are read through /proc by other code
+ * than the library's. usage: test_process DIRECTORY-OF-VICTIMS [SEED]
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -82,7 +82,7 @@ static void image_take(struct image *image, pid_t pid) {
     close(memory);
     struct iovec vector = {&image->registers, sizeof image->registers};
     CHECK(ptrace(PTRACE_GETREGSET, pid, (void *) NT_PRSTATUS, &vector) == 0);
-    vector = (struct iovec) {image->extended, sizeof image->extended};
+    vector = (struct iovec){image->extended, sizeof image->extended};
     CHECK(ptrace(PTRACE_GETREGSET, pid, (void *) NT_X86_XSTATE, &vector) == 0);
     image->extended_size = vector.iov_len;
 }
@@ -190,7 +190,7 @@ static bs_process *start(const char *name, const char *arguments, bs_output *out
 }
 
 static void capture(bs_process *process, struct bs_capture *c) {
-    *c = (struct bs_capture) {.frames = (uint64_t) (uintptr_t) frame_list, .frame_count = FRAMES};
+    *c = (struct bs_capture){.frames = (uint64_t) (uintptr_t) frame_list, .frame_count = FRAMES};
     CHECK(bs_process_capture(process, c) == 0);
 }
 
@@ -268,8 +268,8 @@ static int roll_back_once(bs_process *process, int intervals) {
                 set_add(&drops, page);
             }
         }
-        struct bs_restore_pages pages = {(uint64_t) (uintptr_t) writes.pages, (uint64_t) (uintptr_t) frames.pages, writes.count,
-                                         (uint64_t) (uintptr_t) drops.pages, drops.count};
+        struct bs_restore_pages pages = {(uint64_t) (uintptr_t) writes.pages, (uint64_t) (uintptr_t) frames.pages,
+                                         writes.count, (uint64_t) (uintptr_t) drops.pages, drops.count};
         CHECK_OK(bs_process_restore_finish(process, (uint64_t) (uintptr_t) state, &pages, &restore));
         image_take(&after, pid);
         image_compare(&before, &after);
@@ -340,8 +340,9 @@ static void roll_back_victim(const char *name, const char *arguments, int rollba
             break;
         }
         if (event.kind != BS_EVENT_NONE) {
-            fprintf(stderr, "after %d rollbacks: event %" PRIu64 " signal %" PRIu64 " code %" PRId64 " at %" PRIx64 "\n", done, event.kind, event.signal,
-                    event.code, event.address);
+            fprintf(stderr,
+                    "after %d rollbacks: event %" PRIu64 " signal %" PRIu64 " code %" PRId64 " at %" PRIx64 "\n", done,
+                    event.kind, event.signal, event.code, event.address);
             exit(1);
         }
     }

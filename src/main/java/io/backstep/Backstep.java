@@ -5,14 +5,11 @@ import java.util.List;
 import java.util.Set;
 
 import io.backstep.core.BackstepException;
-import io.backstep.core.Fault;
 import io.backstep.core.FaultPlan;
 import io.backstep.core.Target;
-import io.backstep.engine.DetectionRecord;
 import io.backstep.engine.Engine;
 import io.backstep.engine.EngineListener;
 import io.backstep.engine.EngineOptions;
-import io.backstep.engine.RollbackRecord;
 import io.backstep.retain.KeepLast;
 import io.backstep.target.process.ProcessTarget;
 
@@ -21,28 +18,6 @@ import io.backstep.target.process.ProcessTarget;
  * binds a tracer to its thread.
  */
 public final class Backstep implements AutoCloseable {
-    private static final EngineListener DEAF = new EngineListener() {
-        @Override
-        public void warning(String text) {
-        }
-
-        @Override
-        public void faultInjected(Fault fault) {
-        }
-
-        @Override
-        public void errorDetected(DetectionRecord detection, String detail) {
-        }
-
-        @Override
-        public void rolledBack(RollbackRecord rollback) {
-        }
-
-        @Override
-        public void gaveUp(String error) {
-        }
-    };
-
     private final Target target;
     private final Engine engine;
 
@@ -112,7 +87,7 @@ public final class Backstep implements AutoCloseable {
         private long memoryBudgetBytes = Long.MAX_VALUE;
         private long durationNs = Long.MAX_VALUE;
         private FaultPlan faults = FaultPlan.NONE;
-        private EngineListener listener = DEAF;
+        private EngineListener listener = new EngineListener() { };
         private boolean isConcluded;
 
         /** Starts this program and protects it. */

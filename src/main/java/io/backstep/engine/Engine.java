@@ -189,7 +189,7 @@ public final class Engine implements Agent, AutoCloseable {
     private void captureFailed(BackstepException e) {
         switch (e.reason()) {
             case OVERTAKEN, GONE -> { } // awaiting the target tells what came first
-            case OUT_OF_BUDGET -> stopProtecting(e.getMessage());
+            case OUT_OF_BUDGET, UNFIT -> stopProtecting(e.getMessage());
             default -> warn("a capture failed, the checkpoint before it stays: " + e.getMessage());
         }
     }

@@ -3,17 +3,22 @@ package io.backstep.engine;
 
 import io.backstep.core.Fault;
 
-/** Hears what an engine does, on the engine's thread. */
+/** Hears what an engine does, on the engine's thread. Does nothing unless overridden. */
 public interface EngineListener {
     /** Something that the user should know; each text comes once. */
-    void warning(String text);
+    default void warning(String text) {
+    }
 
-    void faultInjected(Fault fault);
+    default void faultInjected(Fault fault) {
+    }
 
-    void errorDetected(DetectionRecord detection, String detail);
+    default void errorDetected(DetectionRecord detection, String detail) {
+    }
 
-    void rolledBack(RollbackRecord rollback);
+    default void rolledBack(RollbackRecord rollback) {
+    }
 
     /** Nothing is left to try: the error takes its course. */
-    void gaveUp(String error);
+    default void gaveUp(String error) {
+    }
 }

@@ -11,8 +11,7 @@ public final class EventWords extends NativeWords {
     private static final int CODE = SIGNAL + 1;
     private static final int ADDRESS = CODE + 1;
     private static final int STATUS = ADDRESS + 1;
-    private static final int AT_NS = STATUS + 1;
-    private static final int WORDS = AT_NS + 1;
+    private static final int WORDS = STATUS + 1;
 
     public static final int NONE = 0;
     public static final int ERROR = 1;
