@@ -14,8 +14,8 @@ import io.backstep.retain.KeepLast;
 import io.backstep.target.process.ProcessTarget;
 
 /**
- * A target under protection. The thread that launches it is the one that {@link #run() runs} it and closes it, because the kernel
- * binds a tracer to its thread.
+ * A target under protection. The thread that launches it is the one that {@link #run() runs} it and closes it, because
+ * the kernel binds a tracer to its thread.
  */
 public final class Backstep implements AutoCloseable {
     private final Target target;
@@ -29,14 +29,15 @@ public final class Backstep implements AutoCloseable {
     /**
      * Starts or takes hold of the target and takes the first checkpoint.
      *
-     * @throws BackstepException UNFIT: the target is not there or cannot be protected. It is left as it was; a program that was to be
-     *     started is ended.
+     * @throws BackstepException UNFIT: the target is not there or cannot be protected. It is left as it was; a program
+     *     that was to be started is ended.
      */
     public static Backstep launch(Context context) {
         context.conclude();
         Target target = context.openTarget();
         Engine engine = new Engine(new EngineOptions(context.intervalNs, context.pid != 0, context.durationNs), target,
-                new KeepLast(context.keep), context.memoryBudgetBytes, context.faults, context.listener, System::nanoTime);
+                new KeepLast(context.keep), context.memoryBudgetBytes, context.faults, context.listener,
+                System::nanoTime);
         try {
             engine.onStart();
         } catch (BackstepException e) {
@@ -102,7 +103,10 @@ public final class Backstep implements AutoCloseable {
             return this;
         }
 
-        /** Hold what the program writes to standard output and error until no checkpoint can take it back. Default: true. */
+        /**
+         * Hold what the program writes to standard output and error until no checkpoint can take it back. Default:
+         * true.
+         */
         public Context holdOutput(boolean hold) {
             holdOutput = hold;
             return this;
@@ -152,10 +156,12 @@ public final class Backstep implements AutoCloseable {
                 throw new IllegalStateException("this context was launched before");
             }
             if (command.isEmpty() == (pid == 0)) {
-                throw new IllegalArgumentException("either a program or a process: program is " + command + ", process is " + pid);
+                throw new IllegalArgumentException(
+                        "either a program or a process: program is " + command + ", process is " + pid);
             }
             if (memoryBudgetBytes <= 0) {
-                throw new IllegalArgumentException("the memory budget must be more than 0 bytes, not " + memoryBudgetBytes);
+                throw new IllegalArgumentException(
+                        "the memory budget must be more than 0 bytes, not " + memoryBudgetBytes);
             }
             isConcluded = true;
         }

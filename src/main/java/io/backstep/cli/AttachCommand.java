@@ -11,10 +11,11 @@ import picocli.CommandLine.Parameters;
 /** {@code backstep attach}: protects a running process. */
 @Command(
         name = "attach",
-        description = "Protects a running process. An interrupt, 'backstep ctl PID detach' or the end of --duration lets it go; it runs on "
+        description =
+                "Protects a running process. An interrupt, 'backstep ctl PID detach' or the end of --duration lets "
+                + "it go; it runs on "
                 + "untouched.",
-        mixinStandardHelpOptions = true,
-        sortOptions = false,
+        mixinStandardHelpOptions = true, sortOptions = false,
         footer = {"", "The exit status is 0, or one of: " + ExitStatus.SUMMARY})
 final class AttachCommand implements Callable<Integer> {
     @Mixin

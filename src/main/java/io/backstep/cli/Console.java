@@ -117,7 +117,8 @@ final class Console implements EngineListener {
     @Override
     public void rolledBack(RollbackRecord rollback) {
         if (rollback.outcome() == RollbackRecord.Outcome.RECOVERED) {
-            info(String.format(Locale.ROOT, "rolled back to checkpoint %d, %.1f ms old, %d pages in %.1f ms (attempt %d)",
+            info(String.format(Locale.ROOT,
+                    "rolled back to checkpoint %d, %.1f ms old, %d pages in %.1f ms (attempt %d)",
                     rollback.toCheckpoint(), rollback.ageMs(), rollback.pagesWritten(), rollback.durationUs() / 1e3,
                     rollback.attempt()));
         }

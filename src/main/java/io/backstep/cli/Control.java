@@ -21,7 +21,8 @@ final class Control implements AutoCloseable {
 
     static Control open(Backstep backstep, Console console) {
         try {
-            return new Control(ControlServer.open((int) backstep.target().pid(), request -> answer(backstep.engine(), request)));
+            return new Control(
+                    ControlServer.open((int) backstep.target().pid(), request -> answer(backstep.engine(), request)));
         } catch (BackstepException e) {
             console.warning("'backstep ctl' will not reach this target: " + e.getMessage());
             return new Control(null);

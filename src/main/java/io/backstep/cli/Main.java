@@ -12,12 +12,14 @@ import picocli.CommandLine.Spec;
 /** The {@code backstep} program. */
 @Command(
         name = "backstep",
-        description = "Keeps micro-checkpoints of a running program in memory and rolls it back in place when a transient fault is "
+        description =
+                "Keeps micro-checkpoints of a running program in memory and rolls it back in place when a transient "
+                + "fault is "
                 + "noticed.",
-        mixinStandardHelpOptions = true,
-        versionProvider = Main.Version.class,
+        mixinStandardHelpOptions = true, versionProvider = Main.Version.class,
         subcommands = {RunCommand.class, AttachCommand.class, CtlCommand.class, CheckCommand.class},
-        footer = {"", "Each command has its own --help. Exit statuses of backstep itself: " + ExitStatus.SUMMARY + "%n"})
+        footer = {"",
+                "Each command has its own --help. Exit statuses of backstep itself: " + ExitStatus.SUMMARY + "%n"})
 public final class Main implements Runnable {
     @Spec
     private CommandSpec spec;
@@ -41,8 +43,8 @@ public final class Main implements Runnable {
     }
 
     private static int onBadUsage(ParameterException e, String[] args) {
-        System.err.println("backstep: " + oneLine(e.getMessage()) + "; see '" + e.getCommandLine().getCommandSpec().qualifiedName()
-                + " --help'");
+        System.err.println("backstep: " + oneLine(e.getMessage()) + "; see '"
+                + e.getCommandLine().getCommandSpec().qualifiedName() + " --help'");
         return ExitStatus.USAGE;
     }
 

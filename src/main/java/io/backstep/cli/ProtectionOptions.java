@@ -28,18 +28,25 @@ final class ProtectionOptions {
     private int keep;
 
     @Option(names = "--memory-budget", paramLabel = "SIZE", converter = Bytes.class,
-            description = "The most memory that checkpoints may take, for example 512M; when it is used up the oldest go first, then "
+            description =
+                    "The most memory that checkpoints may take, for example 512M; when it is used up the oldest go "
+                    + "first, then "
                     + "protection stops and the program runs on (default: half of the memory that is free).")
     private Long memoryBudget;
 
     @Option(names = "--catch", paramLabel = "SIGNAL", split = ",",
-            description = "Signals that count as errors (default: SEGV,BUS,ILL,FPE,ABRT,SYS, unless the program handles them itself). "
+            description =
+                    "Signals that count as errors (default: SEGV,BUS,ILL,FPE,ABRT,SYS, unless the program handles "
+                    + "them itself). "
                     + "Those named here count also when it does.")
     private List<String> caught = new ArrayList<>();
 
     @Option(names = "--inject", paramLabel = "SPEC", converter = Spec.class,
-            description = "Inject a fault: register@TIME, register:NAME@TIME, memory@TIME or memory:heap|stack|data@TIME; TIME may be a "
-                    + "range (1s..3s); add ,seed=N, ,bits=K (bits inverted) and ,noticed=TIME (a detector speaks that long after it, knowing "
+            description =
+                    "Inject a fault: register@TIME, register:NAME@TIME, memory@TIME or memory:heap|stack|data@TIME; "
+                    + "TIME may be a "
+                    + "range (1s..3s); add ,seed=N, ,bits=K (bits inverted) and ,noticed=TIME (a detector speaks "
+                    + "that long after it, knowing "
                     + "when it occurred). May be repeated.")
     private List<FaultSpec> faults = new ArrayList<>();
 
@@ -51,7 +58,8 @@ final class ProtectionOptions {
     private Path report;
 
     @Option(names = "--log", paramLabel = "LEVEL", defaultValue = "info",
-            description = "error, warn, info or debug (default: ${DEFAULT-VALUE}). What is told goes to standard error.")
+            description =
+                    "error, warn, info or debug (default: ${DEFAULT-VALUE}). What is told goes to standard error.")
     private LogLevel log;
 
     /** How much is told. */
@@ -68,7 +76,8 @@ final class ProtectionOptions {
     /** Sets a context up, but for its target; cross-checks and refuses what cannot work. */
     void apply(Backstep.Context context) {
         if (intervalNs < 1_000_000) {
-            throw new IllegalArgumentException("--interval must be at least 1ms, not " + Units.formatDuration(intervalNs));
+            throw new IllegalArgumentException(
+                    "--interval must be at least 1ms, not " + Units.formatDuration(intervalNs));
         }
         if (keep < 1) {
             throw new IllegalArgumentException("--keep must be at least 1, not " + keep);
@@ -76,7 +85,9 @@ final class ProtectionOptions {
         if (report != null) {
             JsonReport.check(report);
         }
-        context.intervalNs(intervalNs).keep(keep).memoryBudgetBytes(memoryBudget == null ? Memory.halfOfFree() : memoryBudget);
+        context.intervalNs(intervalNs)
+                .keep(keep)
+                .memoryBudgetBytes(memoryBudget == null ? Memory.halfOfFree() : memoryBudget);
         if (durationNs != null) {
             context.durationNs(durationNs);
         }

@@ -12,22 +12,25 @@ import picocli.CommandLine.Parameters;
 
 /** {@code backstep run}: starts an unmodified program under protection. */
 @Command(
-        name = "run",
-        description = "Starts an unmodified program under protection.",
-        mixinStandardHelpOptions = true,
+        name = "run", description = "Starts an unmodified program under protection.", mixinStandardHelpOptions = true,
         sortOptions = false,
-        footer = {"", "The exit status is the program's own (128 and the number for a signal), or one of: " + ExitStatus.SUMMARY})
+        footer = {"",
+                "The exit status is the program's own (128 and the number for a signal), or one of: "
+                        + ExitStatus.SUMMARY})
 final class RunCommand implements Callable<Integer> {
     @Mixin
     private ProtectionOptions options;
 
     @Option(names = "--output", paramLabel = "hold|pass", defaultValue = "hold",
-            description = "hold: standard output and error wait until no kept checkpoint can take them back, about interval times keep, "
+            description =
+                    "hold: standard output and error wait until no kept checkpoint can take them back, about "
+                    + "interval times keep, "
                     + "so that nothing is written twice; pass: the program writes where it would without backstep "
                     + "(default: ${DEFAULT-VALUE}).")
     private OutputMode output;
 
-    @Parameters(paramLabel = "-- PROGRAM ARG...", arity = "1..*", description = "The program, looked up in PATH, and its arguments.")
+    @Parameters(paramLabel = "-- PROGRAM ARG...", arity = "1..*",
+            description = "The program, looked up in PATH, and its arguments.")
     private List<String> command;
 
     /** What becomes of the program's output. */

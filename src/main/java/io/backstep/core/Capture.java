@@ -2,8 +2,8 @@
 package io.backstep.core;
 
 /**
- * What passes between engine and target in one capture: frames go in, the pages that were copied into them come out. One
- * object serves all captures of an engine, so a capture allocates nothing after warm-up. Not thread-safe.
+ * What passes between engine and target in one capture: frames go in, the pages that were copied into them come out.
+ * One object serves all captures of an engine, so a capture allocates nothing after warm-up. Not thread-safe.
  */
 public final class Capture implements AutoCloseable {
     private static final Phase[] PHASES = Phase.values();
@@ -24,7 +24,10 @@ public final class Capture implements AutoCloseable {
         return frames;
     }
 
-    /** In: copy while the target runs. The pages are a first guess that the next capture corrects, and no state is saved. */
+    /**
+     * In: copy while the target runs. The pages are a first guess that the next capture corrects, and no state is
+     * saved.
+     */
     public boolean isLive() {
         return live;
     }

@@ -8,8 +8,8 @@ package io.backstep.core;
  * @param model "register" or "memory"
  * @param where for people, and enough to repeat it: "thread 0 rip bit 44"
  * @param seed what the random choices came from
- * @param noticedAfterNs after which a detector speaks that knows when the fault occurred; {@link #UNNOTICED} if the target's own
- *     detectors must find it
+ * @param noticedAfterNs after which a detector speaks that knows when the fault occurred; {@link #UNNOTICED} if the
+ *     target's own detectors must find it
  */
 public record Fault(long atNs, String model, String where, long seed, long noticedAfterNs) {
     public static final long UNNOTICED = -1;

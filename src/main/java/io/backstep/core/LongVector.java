@@ -4,8 +4,8 @@ package io.backstep.core;
 import org.agrona.UnsafeApi;
 
 /**
- * A growable off-heap array of longs that native code can read and write by its address. Allocates only when it grows. Not
- * thread-safe; indices are checked by assertions.
+ * A growable off-heap array of longs that native code can read and write by its address. Allocates only when it grows.
+ * Not thread-safe; indices are checked by assertions.
  */
 public final class LongVector implements AutoCloseable {
     private static final int INITIAL_CAPACITY = 512;

@@ -2,8 +2,9 @@
 package io.backstep.core;
 
 /**
- * What a rollback does to a target's pages: some get the content of a frame, some are dropped because at the checkpoint they had no
- * content of their own (never written, or given back). Both lists ascend by page. Off-heap; not thread-safe.
+ * What a rollback does to a target's pages: some get the content of a frame, some are dropped because at the checkpoint
+ * they had no content of their own (never written, or given back). Both lists ascend by page. Off-heap; not
+ * thread-safe.
  */
 public final class PageWrites implements AutoCloseable {
     private final LongVector pages = new LongVector();

@@ -53,14 +53,16 @@ public interface Target extends AutoCloseable {
     void abandonCapture();
 
     /**
-     * First half of a rollback: halts the target, makes sure that it can be given this state, undoes changes to its layout,
-     * and tells which pages were written (or dropped) since the last capture.
+     * First half of a rollback: halts the target, makes sure that it can be given this state, undoes changes to its
+     * layout, and tells which pages were written (or dropped) since the last capture.
      *
      * @throws BackstepException REFUSED: nothing was touched; BROKEN: the target must not run on.
      */
     void beginRollback(ExecutionState state, PageRanges written);
 
-    /** Second half: writes the pages and puts the rest of the state back. The target stays halted. Failure is BROKEN. */
+    /**
+     * Second half: writes the pages and puts the rest of the state back. The target stays halted. Failure is BROKEN.
+     */
     void finishRollback(ExecutionState state, PageWrites writes);
 
     /** Called after publication: output older than this state can no longer be taken back. */

@@ -16,7 +16,8 @@ import io.backstep.store.CheckpointStore;
 
 /**
  * Takes captures and makes checkpoints of them. Frames are supplied before the pause, from what the last ones needed;
- * when the budget is used up the oldest history goes first. Allocates nothing per capture after warm-up but the checkpoint's record.
+ * when the budget is used up the oldest history goes first. Allocates nothing per capture after warm-up but the
+ * checkpoint's record.
  */
 final class Captures implements AutoCloseable {
     private static final long SPARE_FRAMES = 512;
@@ -74,7 +75,8 @@ final class Captures implements AutoCloseable {
     /**
      * Takes a checkpoint.
      *
-     * @throws BackstepException OUT_OF_BUDGET: not even one checkpoint beside the new one fits; otherwise as the target's.
+     * @throws BackstepException OUT_OF_BUDGET: not even one checkpoint beside the new one fits; otherwise as the
+     *         target's.
      */
     Checkpoint take() {
         ExecutionState state = freeStates.isEmpty() ? target.newState() : freeStates.removeLast();

@@ -24,8 +24,8 @@ import org.agrona.concurrent.ManyToOneConcurrentLinkedQueue;
 /**
  * Protects one target: takes captures at the interval, rolls back when an error is noticed, and lets go at the end.
  *
- * <p>One thread starts it, works it and closes it; {@link #doWork()} blocks until the next thing is due, so it needs no idling.
- * Other threads may call the methods that return a future, and {@link #wake()}.
+ * <p>One thread starts it, works it and closes it; {@link #doWork()} blocks until the next thing is due, so it needs no
+ * idling. Other threads may call the methods that return a future, and {@link #wake()}.
  */
 public final class Engine implements Agent, AutoCloseable {
     private static final long LOOK_INTERVAL_NS = 1_000_000_000L;
@@ -79,7 +79,10 @@ public final class Engine implements Agent, AutoCloseable {
         return "backstep-engine";
     }
 
-    /** Begins tracking and takes the first checkpoint. Failure leaves the target as it was, to be let go by {@link #close()}. */
+    /**
+     * Begins tracking and takes the first checkpoint. Failure leaves the target as it was, to be let go by {@link
+     * #close()}.
+     */
     @Override
     public void onStart() {
         captures.prepare();
@@ -179,7 +182,8 @@ public final class Engine implements Agent, AutoCloseable {
         try {
             captures.take();
             if (captures.isHistoryDropped()) {
-                warn("the memory budget of " + store.budgetBytes() + " bytes is used up: older checkpoints were dropped early");
+                warn("the memory budget of " + store.budgetBytes()
+                        + " bytes is used up: older checkpoints were dropped early");
             }
         } catch (BackstepException e) {
             captureFailed(e);
@@ -215,8 +219,9 @@ public final class Engine implements Agent, AutoCloseable {
     }
 
     private void onEnd() {
-        exit = event.exitSignal() == null ? RunRecord.Exit.ofCode(event.exitCode()) : RunRecord.Exit.ofSignal(event.exitSignal());
-        finish();
+        exit = event.exitSignal() == null ? RunRecord.Exit.ofCode(event.exitCode()) :
+                RunRecord.Exit.ofSignal(event.exitSignal());
+                finish();
     }
 
     private void onReplaced() {
@@ -286,7 +291,8 @@ public final class Engine implements Agent, AutoCloseable {
         if (e.reason() == Reason.GONE) {
             return; // awaiting the target tells how it ended
         }
-        broken = new BackstepException(Reason.BROKEN, "a rollback failed halfway, the target was killed: " + e.getMessage(), e);
+        broken = new BackstepException(
+                Reason.BROKEN, "a rollback failed halfway, the target was killed: " + e.getMessage(), e);
         target.kill();
     }
 
@@ -368,9 +374,18 @@ public final class Engine implements Agent, AutoCloseable {
         requireProtection();
         long now = clock.getAsLong();
         List<Checkpoint> kept = store.checkpoints();
-        Checkpoint wanted = to.isEmpty() ? null : kept.stream().filter(c -> c.id() == to.getAsLong()).findFirst()
-                .orElseThrow(() -> new BackstepException(Reason.FAILED, "checkpoint " + to.getAsLong() + " is not kept; kept are "
-                        + String.join(", ", kept.stream().map(c -> Long.toString(c.id())).toList())));
+        Checkpoint wanted = to.isEmpty()
+                ? null
+                : kept.stream()
+                          .filter(c -> c.id() == to.getAsLong())
+                          .findFirst()
+                          .orElseThrow(()
+                                               -> new BackstepException(Reason.FAILED,
+                                                       "checkpoint " + to.getAsLong() + " is not kept; kept are "
+                                                               + String.join(", ",
+                                                                       kept.stream()
+                                                                               .map(c -> Long.toString(c.id()))
+                                                                               .toList())));
         noted("ctl", "rollback", "rollback asked for", now, now);
         boolean restored = wanted == null ? rollBackToBest(now) : rollBackTo(wanted, recovery.nextAttempt(), now);
         if (!restored) {
@@ -412,7 +427,8 @@ public final class Engine implements Agent, AutoCloseable {
 
     /** How the run stands, for the engine's thread. */
     public StatusSnapshot status() {
-        return log.snapshot(clock.getAsLong(), options.intervalNs() / 1e6, store.checkpoints().size(), target.heldBytes());
+        return log.snapshot(
+                clock.getAsLong(), options.intervalNs() / 1e6, store.checkpoints().size(), target.heldBytes());
     }
 
     /** The kept checkpoints, oldest first, for the engine's thread. */
@@ -427,7 +443,8 @@ public final class Engine implements Agent, AutoCloseable {
                 new RunRecord.TargetName(target.kind(), target.name(), target.pid()),
                 new RunRecord.Settings(options.intervalNs() / 1e6, "copy", "off"), log.sinceStartMs(end),
                 log.checkpointCounts(timer.skipped(), store.checkpoints().size()), log.pauseTimes(), log.pageCounts(),
-                new RunRecord.MemoryBytes(store.mirrorBytes(), store.undoBytes(), store.peakBytes(), log.peakHeldBytes()),
+                new RunRecord.MemoryBytes(
+                        store.mirrorBytes(), store.undoBytes(), store.peakBytes(), log.peakHeldBytes()),
                 log.events(), exit, log.warnings());
     }
 

@@ -5,7 +5,8 @@ package io.backstep.engine;
  * How an engine works.
  *
  * @param intervalNs between two captures
- * @param preCopy copy the target's pages while it runs, before the first pause: for targets that are large when protection begins
+ * @param preCopy copy the target's pages while it runs, before the first pause: for targets that are large when
+ *         protection begins
  * @param durationNs after which the target is let go; Long.MAX_VALUE for never
  */
 public record EngineOptions(long intervalNs, boolean preCopy, long durationNs) {

@@ -2,8 +2,8 @@
 package io.backstep.engine;
 
 /**
- * When captures are due: at whole intervals after the start, so that a late capture does not shift those after it. Intervals that
- * have passed are skipped, never made up for.
+ * When captures are due: at whole intervals after the start, so that a late capture does not shift those after it.
+ * Intervals that have passed are skipped, never made up for.
  */
 final class IntervalTimer {
     private final long intervalNs;

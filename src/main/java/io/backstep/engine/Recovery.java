@@ -7,12 +7,12 @@ import io.backstep.core.Checkpoint;
 import io.backstep.retain.KeepLast;
 
 /**
- * Which checkpoint to try when an error is noticed, and for how long after a rollback an error counts as the same one that came
- * back.
+ * Which checkpoint to try when an error is noticed, and for how long after a rollback an error counts as the same one
+ * that came back.
  *
- * <p>A rollback to a checkpoint of age a lets the target repeat that time; if the checkpoint already held the fault's effect, the
- * error shows again after about as long. So for one and a half times the age and one interval the rollback is on probation: no
- * capture is taken, and an error escalates to the next older checkpoint.
+ * <p>A rollback to a checkpoint of age a lets the target repeat that time; if the checkpoint already held the fault's
+ * effect, the error shows again after about as long. So for one and a half times the age and one interval the rollback
+ * is on probation: no capture is taken, and an error escalates to the next older checkpoint.
  */
 final class Recovery {
     private final KeepLast retention;

@@ -19,7 +19,8 @@ public record KeepLast(int count) {
     }
 
     /**
-     * The newest checkpoint with a number below a limit that was taken before the error occurred, or null if there is none.
+     * The newest checkpoint with a number below a limit that was taken before the error occurred, or null if there is
+     * none.
      *
      * @param occurredNs when the error occurred at the latest, as far as its detector knows; by System.nanoTime
      */

@@ -34,7 +34,8 @@ final class Codes {
     /** As {@link #check}, for the functions that open a target: what cannot be opened is unfit, not failed. */
     static int checkOpen(int result) {
         switch (result) {
-            case EPERM, ENOENT, ESRCH, ENOEXEC, EACCES -> throw new BackstepException(Reason.UNFIT, LibBackstep.bs_last_error());
+            case EPERM, ENOENT, ESRCH, ENOEXEC, EACCES ->
+                throw new BackstepException(Reason.UNFIT, LibBackstep.bs_last_error());
             default -> {
                 return check(result);
             }

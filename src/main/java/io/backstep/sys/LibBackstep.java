@@ -14,8 +14,9 @@ final class LibBackstep {
         Native.register(LibBackstep.class, NativeLibrary.getInstance("backstep"));
         int version = bs_abi_version();
         if (version != ABI_VERSION) {
-            throw new BackstepException(Reason.UNFIT, "native library has ABI " + version + ", this build needs " + ABI_VERSION
-                    + ": another libbackstep.so comes first in the library path");
+            throw new BackstepException(Reason.UNFIT,
+                    "native library has ABI " + version + ", this build needs " + ABI_VERSION
+                            + ": another libbackstep.so comes first in the library path");
         }
     }
 

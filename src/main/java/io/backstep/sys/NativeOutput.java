@@ -3,7 +3,10 @@ package io.backstep.sys;
 
 import org.agrona.UnsafeApi;
 
-/** One held output stream of a program ({@code bs_output}). {@link #pump()} has a thread of its own; all else may be called by any. */
+/**
+ * One held output stream of a program ({@code bs_output}). {@link #pump()} has a thread of its own; all else may be
+ * called by any.
+ */
 public final class NativeOutput implements AutoCloseable {
     public static final int STANDARD_OUTPUT = 1;
     public static final int STANDARD_ERROR = 2;

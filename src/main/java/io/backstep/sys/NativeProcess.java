@@ -11,7 +11,8 @@ import io.backstep.core.PageWrites;
 import org.agrona.UnsafeApi;
 
 /**
- * A traced process ({@code bs_process}). Confined to the thread that made it, but for {@link #wake()} and {@link #signal}. Failures are
+ * A traced process ({@code bs_process}). Confined to the thread that made it, but for {@link #wake()} and {@link
+ * #signal}. Failures are
  * {@link BackstepException}s with the library's text.
  */
 public final class NativeProcess implements AutoCloseable {
@@ -31,7 +32,8 @@ public final class NativeProcess implements AutoCloseable {
             for (int i = 0; i < block.length; i++) {
                 UnsafeApi.putByte(arguments + i, block[i]);
             }
-            Codes.checkOpen(LibBackstep.bs_process_spawn(arguments, command.size(), handleOf(output), handleOf(error), out));
+            Codes.checkOpen(
+                    LibBackstep.bs_process_spawn(arguments, command.size(), handleOf(output), handleOf(error), out));
             return new NativeProcess(UnsafeApi.getLong(out));
         } finally {
             UnsafeApi.freeMemory(out);
@@ -58,7 +60,10 @@ public final class NativeProcess implements AutoCloseable {
         return LibBackstep.bs_process_pid(handle);
     }
 
-    /** Makes the memory trackable; leaves the process halted. Returns for how many nanoseconds its registers were not its own. */
+    /**
+     * Makes the memory trackable; leaves the process halted. Returns for how many nanoseconds its registers were not
+     * its own.
+     */
     public long track() {
         long out = UnsafeApi.allocateMemory(Long.BYTES);
         try {
@@ -115,7 +120,10 @@ public final class NativeProcess implements AutoCloseable {
         Codes.check(LibBackstep.bs_process_capture_abandon(handle));
     }
 
-    /** Counts a kept copy of a state, which lies at an address; each must be released, also after the process was closed. */
+    /**
+     * Counts a kept copy of a state, which lies at an address; each must be released, also after the process was
+     * closed.
+     */
     public static void retainState(long state) {
         LibBackstep.bs_state_retain(state);
     }

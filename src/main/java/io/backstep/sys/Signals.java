@@ -7,10 +7,10 @@ import java.util.function.IntConsumer;
 
 /** Signal numbers and names, as x86-64 and aarch64 Linux have them. */
 public final class Signals {
-    private static final List<String> NAMES = List.of("", "SIGHUP", "SIGINT", "SIGQUIT", "SIGILL", "SIGTRAP", "SIGABRT", "SIGBUS",
-            "SIGFPE", "SIGKILL", "SIGUSR1", "SIGSEGV", "SIGUSR2", "SIGPIPE", "SIGALRM", "SIGTERM", "SIGSTKFLT", "SIGCHLD",
-            "SIGCONT", "SIGSTOP", "SIGTSTP", "SIGTTIN", "SIGTTOU", "SIGURG", "SIGXCPU", "SIGXFSZ", "SIGVTALRM", "SIGPROF",
-            "SIGWINCH", "SIGIO", "SIGPWR", "SIGSYS");
+    private static final List<String> NAMES = List.of("", "SIGHUP", "SIGINT", "SIGQUIT", "SIGILL", "SIGTRAP", "SIGABRT",
+            "SIGBUS", "SIGFPE", "SIGKILL", "SIGUSR1", "SIGSEGV", "SIGUSR2", "SIGPIPE", "SIGALRM", "SIGTERM",
+            "SIGSTKFLT", "SIGCHLD", "SIGCONT", "SIGSTOP", "SIGTSTP", "SIGTTIN", "SIGTTOU", "SIGURG", "SIGXCPU",
+            "SIGXFSZ", "SIGVTALRM", "SIGPROF", "SIGWINCH", "SIGIO", "SIGPWR", "SIGSYS");
 
     /** Ends the reception of signals. */
     @FunctionalInterface
@@ -46,9 +46,9 @@ public final class Signals {
     }
 
     /**
-     * Takes signals to this process over, for good, and hands each that comes to a receiver on a daemon thread, until the
-     * returned is closed: a virtual machine that ends waits some 300 ms for a thread that still blocks in native code. Signals that
-     * were ignored when this process was started stay so.
+     * Takes signals to this process over, for good, and hands each that comes to a receiver on a daemon thread, until
+     * the returned is closed: a virtual machine that ends waits some 300 ms for a thread that still blocks in native
+     * code. Signals that were ignored when this process was started stay so.
      */
     public static Receiving receive(Iterable<Integer> numbers, IntConsumer receiver) {
         Codes.check(LibBackstep.bs_signals_watch(mask(numbers)));

@@ -9,8 +9,9 @@ import io.backstep.core.BackstepException;
 import io.backstep.sys.NativeOutput;
 
 /**
- * Standard output and error of a program started by us, held until no kept checkpoint can take them back. Two streams that
- * lead to the same file are held as one, so that their order stays. Each stream has a daemon thread that moves its bytes.
+ * Standard output and error of a program started by us, held until no kept checkpoint can take them back. Two streams
+ * that lead to the same file are held as one, so that their order stays. Each stream has a daemon thread that moves its
+ * bytes.
  */
 final class HeldOutput implements AutoCloseable {
     private final NativeOutput output;
@@ -27,7 +28,8 @@ final class HeldOutput implements AutoCloseable {
 
     private static boolean leadToOneFile() {
         try {
-            return Files.readSymbolicLink(Path.of("/proc/self/fd/1")).equals(Files.readSymbolicLink(Path.of("/proc/self/fd/2")));
+            return Files.readSymbolicLink(Path.of("/proc/self/fd/1"))
+                    .equals(Files.readSymbolicLink(Path.of("/proc/self/fd/2")));
         } catch (java.io.IOException e) {
             return false;
         }

@@ -38,7 +38,8 @@ final class ProcFiles {
             throw new BackstepException(Reason.UNFIT, "there is no process " + pid, e);
         }
         if (field(status, "Tgid") != pid) {
-            throw new BackstepException(Reason.UNFIT, pid + " is a thread of process " + field(status, "Tgid") + ": give that number");
+            throw new BackstepException(
+                    Reason.UNFIT, pid + " is a thread of process " + field(status, "Tgid") + ": give that number");
         }
         if (status.contains("\nState:\tZ")) {
             throw new BackstepException(Reason.UNFIT, "process " + pid + " has already ended");
@@ -48,8 +49,9 @@ final class ProcFiles {
         }
         long tracer = field(status, "TracerPid");
         if (tracer != 0) {
-            throw new BackstepException(Reason.UNFIT, "process " + pid + " is already traced by process " + tracer + " ("
-                    + commandName((int) tracer) + ")");
+            throw new BackstepException(Reason.UNFIT,
+                    "process " + pid + " is already traced by process " + tracer + " (" + commandName((int) tracer)
+                            + ")");
         }
     }
 

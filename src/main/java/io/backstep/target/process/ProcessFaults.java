@@ -12,7 +12,9 @@ import io.backstep.core.PageRanges;
 import io.backstep.core.Pages;
 import io.backstep.sys.NativeProcess;
 
-/** The registers and memory of a halted process as places for faults. Only pages with content of their own are offered. */
+/**
+ * The registers and memory of a halted process as places for faults. Only pages with content of their own are offered.
+ */
 final class ProcessFaults implements FaultSurface {
     private static final List<String> AREAS = List.of("any", "heap", "stack", "data");
 
@@ -38,7 +40,8 @@ final class ProcessFaults implements FaultSurface {
     public void flipRegister(int thread, String register, long mask) {
         int index = registers().indexOf(register);
         if (index < 0) {
-            throw new BackstepException(Reason.FAILED, "no register '" + register + "'; there are " + String.join(", ", registers()));
+            throw new BackstepException(
+                    Reason.FAILED, "no register '" + register + "'; there are " + String.join(", ", registers()));
         }
         process.flipRegister(thread, index, mask);
     }

@@ -20,13 +20,13 @@ import io.backstep.sys.RestoreWords;
 import io.backstep.sys.Signals;
 
 /**
- * An unmodified Linux process as a target. The kernel notes which pages it writes; a capture is one native call. Its errors are
- * fatal signals, seen before the process sees them.
+ * An unmodified Linux process as a target. The kernel notes which pages it writes; a capture is one native call. Its
+ * errors are fatal signals, seen before the process sees them.
  */
 public final class ProcessTarget implements Target {
     /** The signals that end a program which does not handle them and that a transient fault can cause. */
-    public static final Set<Integer> ERROR_SIGNALS = Set.of(Signals.number("SEGV"), Signals.number("BUS"), Signals.number("ILL"),
-            Signals.number("FPE"), Signals.number("ABRT"), Signals.number("SYS"));
+    public static final Set<Integer> ERROR_SIGNALS = Set.of(Signals.number("SEGV"), Signals.number("BUS"),
+            Signals.number("ILL"), Signals.number("FPE"), Signals.number("ABRT"), Signals.number("SYS"));
 
     private final NativeProcess process;
     private final HeldOutput heldOutput;
@@ -111,7 +111,10 @@ public final class ProcessTarget implements Target {
         return pid;
     }
 
-    /** For how long, in all, the registers of the process were not its own: a kill of backstep in that time is fatal to it. */
+    /**
+     * For how long, in all, the registers of the process were not its own: a kill of backstep in that time is fatal to
+     * it.
+     */
     public long interruptedNs() {
         return interruptedNs;
     }

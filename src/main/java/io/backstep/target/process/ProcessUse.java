@@ -10,8 +10,8 @@ import java.util.LinkedHashSet;
 import java.util.Set;
 
 /**
- * What a process uses that a rollback does not restore, one sentence each. Looked up while it runs, so a use of a moment can
- * be missed.
+ * What a process uses that a rollback does not restore, one sentence each. Looked up while it runs, so a use of a
+ * moment can be missed.
  */
 final class ProcessUse {
     private static final int ACCESS_MODE = 3;
@@ -41,7 +41,8 @@ final class ProcessUse {
     private void lookAtDescriptors() throws IOException {
         try (DirectoryStream<Path> links = Files.newDirectoryStream(proc.resolve("fd"))) {
             for (Path link : links) {
-                lookAtDescriptor(Integer.parseInt(link.getFileName().toString()), Files.readSymbolicLink(link).toString(), link);
+                lookAtDescriptor(
+                        Integer.parseInt(link.getFileName().toString()), Files.readSymbolicLink(link).toString(), link);
             }
         }
     }
@@ -83,7 +84,8 @@ final class ProcessUse {
             int space = line.indexOf(' ');
             if (line.charAt(space + 2) == 'w' && line.charAt(space + 4) == 's') {
                 int path = line.indexOf('/');
-                found.add("shared memory" + (path < 0 ? "" : " (" + line.substring(path) + ")") + ": its content is not restored");
+                found.add("shared memory" + (path < 0 ? "" : " (" + line.substring(path) + ")")
+                        + ": its content is not restored");
             }
         }
     }
