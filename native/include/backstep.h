@@ -115,11 +115,12 @@ BS_API_VOID void bs_output_close(bs_output *output);
 typedef struct bs_process bs_process;
 
 /*
- * Starts a program, stopped before its first instruction. arguments is argc strings laid end to end, each with its zero
- * byte; the first is the program, looked up in PATH. output and error may be null: the stream is then inherited. Fails
- * with -errno of execve when the program cannot be started.
+ * Starts a program, stopped before its first instruction. strings is laid end to end, each with its zero byte: the
+ * file to execute, then argc arguments, the first of which is the program's name for itself. output and error may be
+ * null: the stream is then inherited. ignored: signals that it shall find ignored, bit n-1 for signal n.
+ * Fails with -errno of execve when the program cannot be started.
  */
-BS_API int bs_process_spawn(const char *arguments, uint32_t argc, bs_output *output, bs_output *error,
+BS_API int bs_process_spawn(const char *strings, uint32_t argc, uint64_t ignored, bs_output *output, bs_output *error,
                             bs_process **out);
 
 /* Takes hold of a running process. It runs on until something is asked of it. */

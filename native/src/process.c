@@ -43,24 +43,30 @@ static bs_process *process_new(void) {
     return p;
 }
 
-static int reset_signals(void) {
+/* What the program finds on its side of exec: no signal blocked, and those ignored that shall be. */
+static int set_signals(uint64_t ignored) {
     sigset_t none;
     sigemptyset(&none);
+    for (int number = 1; number <= 64; number++) {
+        if (ignored >> (number - 1) & 1) {
+            signal(number, SIG_IGN);
+        }
+    }
     return sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static void become_program(char **arguments, const int gate[2], int report, int output, int error) {
+static void become_program(const char *file, char **arguments, uint64_t ignored, int gate, int report, int output,
+                           int error) {
     char byte;
-    close(gate[1]);
-    if (read(gate[0], &byte, 1) != 1 || reset_signals() < 0 || (output >= 0 && dup2(output, STDOUT_FILENO) < 0) ||
+    if (read(gate, &byte, 1) != 1 || set_signals(ignored) < 0 || (output >= 0 && dup2(output, STDOUT_FILENO) < 0) ||
         (error >= 0 && dup2(error, STDERR_FILENO) < 0) ||
         syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_ALL_CLOEXEC) < 0) {
         _exit(127);
     }
-    execvp(arguments[0], arguments);
+    execv(file, arguments);
     int reason = errno;
-    ssize_t ignored = write(report, &reason, sizeof reason);
-    (void) ignored;
+    ssize_t ignored_count = write(report, &reason, sizeof reason);
+    (void) ignored_count;
     _exit(127);
 }
 
@@ -83,18 +89,20 @@ static int await_exec(struct bs_process *p, int report, const char *program) {
     return bs_fail_errno("start %s", program);
 }
 
-int bs_process_spawn(const char *arguments, uint32_t argc, bs_output *output, bs_output *error, bs_process **out) {
+int bs_process_spawn(const char *strings, uint32_t argc, uint64_t ignored, bs_output *output, bs_output *error,
+                     bs_process **out) {
     int gate[2] = {-1, -1}, report[2] = {-1, -1};
     int result = 0;
     bs_process *p = process_new();
     char **vector = calloc(argc + 1, sizeof *vector);
+    const char *file = strings;
     if (!p || !vector || argc == 0) {
         result = bs_fail(-ENOMEM, "start a program: out of memory");
         goto done;
     }
     for (uint32_t i = 0; i < argc; i++) {
-        vector[i] = (char *) arguments;
-        arguments += strlen(arguments) + 1;
+        strings += strlen(strings) + 1;
+        vector[i] = (char *) strings;
     }
     p->outputs[0] = output;
     p->outputs[1] = error == output ? NULL : error;
@@ -107,7 +115,8 @@ int bs_process_spawn(const char *arguments, uint32_t argc, bs_output *output, bs
     }
     p->pid = fork();
     if (p->pid == 0) {
-        become_program(vector, gate, report[1], output ? bs_output_pipe(output) : -1,
+        close(gate[1]);
+        become_program(file, vector, ignored, gate[0], report[1], output ? bs_output_pipe(output) : -1,
                        error ? bs_output_pipe(error) : -1);
     }
     if (p->pid < 0) {
@@ -130,14 +139,14 @@ int bs_process_spawn(const char *arguments, uint32_t argc, bs_output *output, bs
         goto kill;
     }
     if (write(gate[1], "", 1) != 1) {
-        result = bs_fail_errno("start %s", vector[0]);
+        result = bs_fail_errno("start %s", file);
         goto kill;
     }
-    if ((result = await_exec(p, report[0], vector[0])) < 0) {
+    if ((result = await_exec(p, report[0], file)) < 0) {
         goto done;
     }
     if (p->exited) {
-        result = bs_fail(BS_EGONE, "%s ended before its first instruction", vector[0]);
+        result = bs_fail(BS_EGONE, "%s ended before its first instruction", file);
         goto done;
     }
     *out = p;

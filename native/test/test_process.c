@@ -175,6 +175,7 @@ static bs_process *start(const char *name, const char *arguments, bs_output *out
     char block[1024];
     uint32_t count = 1;
     size_t length = (size_t) snprintf(block, sizeof block, "%s/%s", victims, name) + 1;
+    length += (size_t) snprintf(block + length, sizeof block - length, "%s", name) + 1;
     char copy[512], *place;
     snprintf(copy, sizeof copy, "%s", arguments);
     for (char *word = strtok_r(copy, " ", &place); word; word = strtok_r(NULL, " ", &place)) {
@@ -183,7 +184,7 @@ static bs_process *start(const char *name, const char *arguments, bs_output *out
     }
     bs_process *process = NULL;
     uint64_t interrupted;
-    CHECK_OK(bs_process_spawn(block, count, output, error, &process));
+    CHECK_OK(bs_process_spawn(block, count, 0, output, error, &process));
     bs_process_catch(process, 1ULL << (SIGSEGV - 1) | 1ULL << (SIGABRT - 1), 0);
     CHECK_OK(bs_process_track(process, &interrupted));
     return process;

@@ -81,6 +81,7 @@ public final class Backstep implements AutoCloseable {
         private List<String> command = List.of();
         private int pid;
         private boolean holdOutput = true;
+        private long ignoredSignals;
         private Set<Integer> errorSignals = ProcessTarget.ERROR_SIGNALS;
         private boolean handledToo;
         private long intervalNs = INTERVAL_NS_DEFAULT;
@@ -109,6 +110,12 @@ public final class Backstep implements AutoCloseable {
          */
         public Context holdOutput(boolean hold) {
             holdOutput = hold;
+            return this;
+        }
+
+        /** Signals that the program shall find ignored: bit n-1 for signal n. Default: none. */
+        public Context ignoredSignals(long mask) {
+            ignoredSignals = mask;
             return this;
         }
 
@@ -167,7 +174,7 @@ public final class Backstep implements AutoCloseable {
         }
 
         private Target openTarget() {
-            ProcessTarget target = pid == 0 ? ProcessTarget.run(command, holdOutput) : ProcessTarget.attach(pid);
+            ProcessTarget target = pid == 0 ? ProcessTarget.run(command, holdOutput, ignoredSignals) : ProcessTarget.attach(pid);
             target.errorSignals(errorSignals, handledToo);
             return target;
         }

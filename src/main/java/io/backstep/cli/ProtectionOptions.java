@@ -12,6 +12,7 @@ import io.backstep.core.Units;
 import io.backstep.inject.FaultSpec;
 import io.backstep.inject.InjectionPlan;
 import io.backstep.report.JsonReport;
+import io.backstep.sys.NativeProcess;
 import io.backstep.sys.Signals;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Option;
@@ -130,7 +131,9 @@ final class ProtectionOptions {
         @Override
         public FaultSpec convert(String text) {
             try {
-                return FaultSpec.parse(text);
+                FaultSpec spec = FaultSpec.parse(text);
+                spec.requireRegisterOf(NativeProcess.registerNames());
+                return spec;
             } catch (IllegalArgumentException e) {
                 throw new TypeConversionException(e.getMessage());
             }

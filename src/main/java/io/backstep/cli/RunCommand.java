@@ -18,6 +18,9 @@ import picocli.CommandLine.Parameters;
                 "The exit status is the program's own (128 and the number for a signal), or one of: "
                         + ExitStatus.SUMMARY})
 final class RunCommand implements Callable<Integer> {
+    /** Set by the launcher: what was ignored when it started, before the virtual machine took signals over. */
+    private static final String IGNORED_SIGNALS = "backstep.ignored.signals";
+
     @Mixin
     private ProtectionOptions options;
 
@@ -38,7 +41,10 @@ final class RunCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        Backstep.Context context = new Backstep.Context().program(command).holdOutput(output == OutputMode.hold);
+        Backstep.Context context = new Backstep.Context()
+                .program(command)
+                .holdOutput(output == OutputMode.hold)
+                .ignoredSignals(Long.parseUnsignedLong(System.getProperty(IGNORED_SIGNALS, "0"), 16));
         return new Protection(options, Protection.Origin.STARTED).run(context);
     }
 }

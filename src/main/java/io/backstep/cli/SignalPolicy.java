@@ -10,12 +10,12 @@ import io.backstep.target.process.ProcessTarget;
 
 /** What an interrupt, a hang-up or a termination request to backstep means for the target. */
 enum SignalPolicy {
-    /** The target was started by us: a terminal's interrupt reaches it anyway, the others are passed on. */
+    /** The target was started by us: what a terminal's keys send reaches it anyway, the others are passed on. */
     PASS_ON {
         @Override
         IntConsumer actionOn(Backstep backstep) {
             return number -> {
-                if (number != INTERRUPT && backstep.target() instanceof ProcessTarget process) {
+                if (!FROM_KEYS.contains(number) && backstep.target() instanceof ProcessTarget process) {
                     process.signal(number);
                 }
             };
@@ -29,8 +29,9 @@ enum SignalPolicy {
         }
     };
 
-    private static final int INTERRUPT = Signals.number("INT");
-    private static final List<Integer> RECEIVED = List.of(INTERRUPT, Signals.number("TERM"), Signals.number("HUP"));
+    private static final List<Integer> FROM_KEYS = List.of(Signals.number("INT"), Signals.number("QUIT"));
+    private static final List<Integer> RECEIVED =
+            List.of(FROM_KEYS.get(0), FROM_KEYS.get(1), Signals.number("TERM"), Signals.number("HUP"));
 
     abstract IntConsumer actionOn(Backstep backstep);
 

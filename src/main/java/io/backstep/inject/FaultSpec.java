@@ -69,6 +69,18 @@ public record FaultSpec(String model, String place, long fromNs, long toNs, long
         }
     }
 
+    /**
+     * Refuses a register that a target does not have.
+     *
+     * @throws IllegalArgumentException one line that names those it has
+     */
+    public void requireRegisterOf(List<String> registers) {
+        if (model.equals(REGISTER) && !place.equals(ANY) && !registers.contains(place)) {
+            throw new IllegalArgumentException(
+                    "there is no register " + place + ", only " + String.join(", ", registers));
+        }
+    }
+
     /** When the fault is due, in nanoseconds after the protection began; of a range, chosen from the seed. */
     public long dueNs() {
         return fromNs == toNs ? fromNs : new SplittableRandom(seed).split().nextLong(fromNs, toNs);

@@ -34,20 +34,6 @@ public final class InjectionPlan implements FaultPlan {
         return specs;
     }
 
-    /**
-     * Makes sure that a surface has the registers and areas that the faults name.
-     *
-     * @throws IllegalArgumentException one line that names the fault and what there is.
-     */
-    public void check(FaultSurface surface) {
-        for (FaultSpec spec : specs) {
-            String lack = lack(spec, surface);
-            if (lack != null) {
-                throw new IllegalArgumentException("cannot inject " + spec + ": " + lack);
-            }
-        }
-    }
-
     @Override
     public long nextAfterStartNs() {
         return next == dueNs.length ? Long.MAX_VALUE : dueNs[next];

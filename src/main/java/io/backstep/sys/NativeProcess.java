@@ -23,21 +23,28 @@ public final class NativeProcess implements AutoCloseable {
         this.handle = handle;
     }
 
-    /** Starts a program, stopped before its first instruction. A null stream is inherited. */
-    public static NativeProcess spawn(List<String> command, NativeOutput output, NativeOutput error) {
-        byte[] block = (String.join("\0", command) + "\0").getBytes(StandardCharsets.UTF_8);
-        long arguments = UnsafeApi.allocateMemory(block.length + Long.BYTES);
+    /**
+     * Starts a program, stopped before its first instruction.
+     *
+     * @param file what is executed; the first of the arguments is the program's name for itself
+     * @param ignoredSignals those that it shall find ignored: bit n-1 for signal n
+     * @param output null: inherited, as for error
+     */
+    public static NativeProcess spawn(
+            String file, List<String> arguments, long ignoredSignals, NativeOutput output, NativeOutput error) {
+        byte[] block = (file + "\0" + String.join("\0", arguments) + "\0").getBytes(StandardCharsets.UTF_8);
+        long strings = UnsafeApi.allocateMemory(block.length);
         long out = UnsafeApi.allocateMemory(Long.BYTES);
         try {
             for (int i = 0; i < block.length; i++) {
-                UnsafeApi.putByte(arguments + i, block[i]);
+                UnsafeApi.putByte(strings + i, block[i]);
             }
-            Codes.checkOpen(
-                    LibBackstep.bs_process_spawn(arguments, command.size(), handleOf(output), handleOf(error), out));
+            Codes.checkOpen(LibBackstep.bs_process_spawn(
+                    strings, arguments.size(), ignoredSignals, handleOf(output), handleOf(error), out));
             return new NativeProcess(UnsafeApi.getLong(out));
         } finally {
             UnsafeApi.freeMemory(out);
-            UnsafeApi.freeMemory(arguments);
+            UnsafeApi.freeMemory(strings);
         }
     }
 

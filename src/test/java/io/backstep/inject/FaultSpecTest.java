@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.backstep.core.Fault;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -103,5 +104,25 @@ class FaultSpecTest {
 
         assertTrue(e.getMessage().contains("was not expected, but register[:NAME]@TIME"), e.getMessage());
         assertFalse(e.getMessage().contains("\n"));
+    }
+
+    @Test
+    void shouldRefuseARegisterThatATargetDoesNotHave() {
+        FaultSpec spec = FaultSpec.parse("register:ripp@1s,seed=4");
+
+        IllegalArgumentException e =
+                assertThrows(IllegalArgumentException.class, () -> spec.requireRegisterOf(List.of("rip", "rsp")));
+
+        assertEquals("there is no register ripp, only rip, rsp", e.getMessage());
+        FaultSpec.parse("register@1s").requireRegisterOf(List.of("rip"));
+        FaultSpec.parse("memory@1s").requireRegisterOf(List.of("rip"));
+    }
+
+    @Test
+    void shouldReadWhenTheFaultIsNoticed() {
+        FaultSpec spec = FaultSpec.parse("memory:heap@1s,seed=7,noticed=20ms");
+
+        assertEquals(20 * MS, spec.noticedNs());
+        assertEquals("memory:heap@1s,seed=7,noticed=20ms", spec.toString());
     }
 }

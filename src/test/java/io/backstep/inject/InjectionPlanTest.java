@@ -2,7 +2,6 @@
 package io.backstep.inject;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -143,33 +142,6 @@ class InjectionPlanTest {
         BackstepException e = assertThrows(BackstepException.class, () -> strike("register@1s,seed=4", 0));
 
         assertEquals("cannot inject register@1s,seed=4: the target has no thread", e.getMessage());
-    }
-
-    @Test
-    void shouldTellBeforehandThatARegisterDoesNotExist() {
-        InjectionPlan plan = plan("register@1s", "register:ripp@1s,seed=4");
-
-        IllegalArgumentException e = assertThrows(IllegalArgumentException.class, () -> plan.check(surface));
-
-        assertEquals("cannot inject register:ripp@1s,seed=4: the target has no register ripp, only rip, rsp, rax, rbx",
-                e.getMessage());
-        assertNotEquals(Long.MAX_VALUE, plan.nextAfterStartNs());
-    }
-
-    @Test
-    void shouldTellBeforehandThatRegistersCannotBeReached() {
-        surface.registers = List.of();
-
-        IllegalArgumentException e =
-                assertThrows(IllegalArgumentException.class, () -> plan("register@1s,seed=4").check(surface));
-
-        assertEquals("cannot inject register@1s,seed=4: the target has no register that can be reached",
-                e.getMessage());
-    }
-
-    @Test
-    void shouldFindNothingWrongWithWhatTheSurfaceHas() {
-        plan("register@1s", "register:rbx@1s", "memory@1s", "memory:data@1s").check(surface);
     }
 
     private Fault strike(String text, long nowNs) {

@@ -58,13 +58,15 @@ public final class ProcessTarget implements Target {
      * Starts a program, which stands before its first instruction.
      *
      * @param holdOutput hold what it writes to standard output and error until no checkpoint can take it back
+     * @param ignoredSignals signals that it shall find ignored: bit n-1 for signal n
      * @throws BackstepException UNFIT: the program does not exist or cannot be run
      */
-    public static ProcessTarget run(List<String> command, boolean holdOutput) {
+    public static ProcessTarget run(List<String> command, boolean holdOutput, long ignoredSignals) {
+        String file = ProgramPath.find(command.get(0), System.getenv("PATH"));
         HeldOutput output = holdOutput ? new HeldOutput() : null;
         try {
-            NativeProcess process = NativeProcess.spawn(command, output == null ? null : output.output(),
-                    output == null ? null : output.error());
+            NativeProcess process = NativeProcess.spawn(file, command, ignoredSignals,
+                    output == null ? null : output.output(), output == null ? null : output.error());
             if (output != null) {
                 output.startPumps();
             }
