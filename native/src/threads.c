@@ -216,16 +216,13 @@ int bs_thaw(struct bs_process *p) {
         if (thread->state != THREAD_STOPPED) {
             continue;
         }
-        if (thread->group_stopped) {
+        if (thread->group_stopped && ptrace(PTRACE_LISTEN, thread->tid, 0, 0) == 0) {
             thread->state = THREAD_LISTENING;
-            if (ptrace(PTRACE_LISTEN, thread->tid, 0, 0) < 0 && errno != ESRCH) {
-                return bs_fail_errno("listen to thread %d of process %d", (int) thread->tid, (int) p->pid);
-            }
-        } else {
-            int result = go_on(p, thread, 0);
-            if (result < 0) {
-                return result;
-            }
+            continue;
+        }
+        int result = go_on(p, thread, 0); /* one that made a call for us no longer stands at its job control stop */
+        if (result < 0) {
+            return result;
         }
     }
     return 0;

@@ -44,9 +44,9 @@ final class Rollbacks implements AutoCloseable {
             store.plan(checkpoint, written, writes);
             target.finishRollback(checkpoint.state(), writes);
         } catch (BackstepException e) {
-            boolean refused = e.reason() == Reason.REFUSED;
-            record(checkpoint, attempt, errorNs, beganNs, refused ? Outcome.REFUSED : Outcome.BROKEN);
-            if (refused) {
+            boolean untouched = e.reason() != Reason.BROKEN && e.reason() != Reason.GONE;
+            record(checkpoint, attempt, errorNs, beganNs, untouched ? Outcome.REFUSED : Outcome.BROKEN);
+            if (untouched) {
                 listener.warning("rollback to checkpoint " + checkpoint.id() + " refused: " + e.getMessage());
                 return false;
             }
