@@ -79,7 +79,7 @@ final class Console implements EngineListener {
     private void say(LogLevel atLeast, String text) {
         if (level.compareTo(atLeast) >= 0) {
             clearLine();
-            out.println("backstep: " + text);
+            out.println("backstep: " + text.replace('\n', ' '));
         }
     }
 

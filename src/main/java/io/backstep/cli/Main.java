@@ -33,7 +33,7 @@ public final class Main implements Runnable {
         return new CommandLine(new Main())
                 .setParameterExceptionHandler(Main::onBadUsage)
                 .setExecutionExceptionHandler(Main::onFailure)
-                .setStopAtPositional(false)
+                .setExpandAtFiles(false) // an @argument is the program's
                 .execute(args);
     }
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.backstep.sys;
 
-import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.stream.IntStream;
 
@@ -26,26 +25,36 @@ public final class NativeProcess implements AutoCloseable {
     /**
      * Starts a program, stopped before its first instruction.
      *
-     * @param file what is executed; the first of the arguments is the program's name for itself
+     * @param file what is executed
+     * @param arguments each with its zero byte; the first is the program's name for itself
      * @param ignoredSignals those that it shall find ignored: bit n-1 for signal n
      * @param output null: inherited, as for error
      */
     public static NativeProcess spawn(
-            String file, List<String> arguments, long ignoredSignals, NativeOutput output, NativeOutput error) {
-        byte[] block = (file + "\0" + String.join("\0", arguments) + "\0").getBytes(StandardCharsets.UTF_8);
-        long strings = UnsafeApi.allocateMemory(block.length);
+            byte[] file, byte[] arguments, long ignoredSignals, NativeOutput output, NativeOutput error) {
+        long strings = UnsafeApi.allocateMemory(file.length + 1L + arguments.length);
         long out = UnsafeApi.allocateMemory(Long.BYTES);
         try {
-            for (int i = 0; i < block.length; i++) {
-                UnsafeApi.putByte(strings + i, block[i]);
-            }
+            copy(file, strings);
+            UnsafeApi.putByte(strings + file.length, (byte) 0);
+            int count = copy(arguments, strings + file.length + 1);
             Codes.checkOpen(LibBackstep.bs_process_spawn(
-                    strings, arguments.size(), ignoredSignals, handleOf(output), handleOf(error), out));
+                    strings, count, ignoredSignals, handleOf(output), handleOf(error), out));
             return new NativeProcess(UnsafeApi.getLong(out));
         } finally {
             UnsafeApi.freeMemory(out);
             UnsafeApi.freeMemory(strings);
         }
+    }
+
+    /** Returns how many zero bytes there were. */
+    private static int copy(byte[] from, long to) {
+        int zeros = 0;
+        for (int i = 0; i < from.length; i++) {
+            UnsafeApi.putByte(to + i, from[i]);
+            zeros += from[i] == 0 ? 1 : 0;
+        }
+        return zeros;
     }
 
     /** Takes hold of a running process. */

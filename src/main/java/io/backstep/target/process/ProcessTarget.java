@@ -62,10 +62,11 @@ public final class ProcessTarget implements Target {
      * @throws BackstepException UNFIT: the program does not exist or cannot be run
      */
     public static ProcessTarget run(List<String> command, boolean holdOutput, long ignoredSignals) {
-        String file = ProgramPath.find(command.get(0), System.getenv("PATH"));
+        byte[] arguments = CommandBytes.of(command);
+        byte[] file = ProgramPath.find(command.get(0), arguments, System.getenv("PATH"));
         HeldOutput output = holdOutput ? new HeldOutput() : null;
         try {
-            NativeProcess process = NativeProcess.spawn(file, command, ignoredSignals,
+            NativeProcess process = NativeProcess.spawn(file, arguments, ignoredSignals,
                     output == null ? null : output.output(), output == null ? null : output.error());
             if (output != null) {
                 output.startPumps();
