@@ -34,20 +34,31 @@ public final class Backstep implements AutoCloseable {
      */
     public static Backstep launch(Context context) {
         context.conclude();
+        EngineOptions options = new EngineOptions(context.intervalNs, context.pid != 0, context.durationNs);
+        KeepLast retention = new KeepLast(context.keep);
         Target target = context.openTarget();
-        Engine engine = new Engine(new EngineOptions(context.intervalNs, context.pid != 0, context.durationNs), target,
-                new KeepLast(context.keep), context.memoryBudgetBytes, context.faults, context.listener,
-                System::nanoTime);
+        Engine engine = null;
         try {
+            engine = new Engine(options, target, retention, context.memoryBudgetBytes, context.faults,
+                    context.listener, System::nanoTime);
             engine.onStart();
-        } catch (BackstepException e) {
-            if (context.pid == 0 && e.reason() != BackstepException.Reason.GONE) {
-                target.kill();
-            }
-            engine.close();
+            return new Backstep(target, engine);
+        } catch (RuntimeException | Error e) {
+            giveUp(context, target, engine);
             throw e;
         }
-        return new Backstep(target, engine);
+    }
+
+    /** A program that was to be started is ended; one that was there before runs on. */
+    private static void giveUp(Context context, Target target, Engine engine) {
+        if (context.pid == 0) {
+            target.kill();
+        }
+        if (engine == null) {
+            target.close();
+        } else {
+            engine.close();
+        }
     }
 
     /** Protects the target until it ends or is let go. */

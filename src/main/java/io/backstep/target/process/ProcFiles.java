@@ -47,11 +47,20 @@ final class ProcFiles {
         if (status.contains("\nKthread:\t1")) {
             throw new BackstepException(Reason.UNFIT, pid + " is a thread of the kernel");
         }
-        long tracer = field(status, "TracerPid");
+        int tracer = processOf((int) field(status, "TracerPid"));
         if (tracer != 0) {
             throw new BackstepException(Reason.UNFIT,
-                    "process " + pid + " is already traced by process " + tracer + " (" + commandName((int) tracer)
+                    "process " + pid + " is already traced by process " + tracer + " (" + commandName(tracer)
                             + ")");
+        }
+    }
+
+    /** The process that a thread belongs to, as far as that is to be seen. */
+    private static int processOf(int thread) {
+        try {
+            return thread == 0 ? 0 : (int) field(Files.readString(of(thread).resolve("status")), "Tgid");
+        } catch (IOException e) {
+            return thread;
         }
     }
 
