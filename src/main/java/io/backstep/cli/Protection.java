@@ -3,6 +3,7 @@ package io.backstep.cli;
 
 import io.backstep.Backstep;
 import io.backstep.core.BackstepException;
+import io.backstep.core.Units;
 import io.backstep.engine.RunRecord;
 import io.backstep.report.JsonReport;
 import io.backstep.sys.Host;
@@ -32,6 +33,12 @@ final class Protection {
         this.options = options;
         this.origin = origin;
         console = new Console(options.log());
+    }
+
+    /** For somebody who looks at the output as it comes. */
+    void tellOutputDelay() {
+        console.info("output comes " + Units.formatDuration(options.outputDelayNs())
+                + " late, and later after a rollback (--interval times --keep; --output pass switches that off)");
     }
 
     /**

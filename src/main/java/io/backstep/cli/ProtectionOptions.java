@@ -74,6 +74,11 @@ final class ProtectionOptions {
         return report;
     }
 
+    /** For how long output can be taken back, and so is held. */
+    long outputDelayNs() {
+        return intervalNs > Long.MAX_VALUE / Math.max(1, keep) ? Long.MAX_VALUE : intervalNs * keep;
+    }
+
     /** Sets a context up, but for its target; cross-checks and refuses what cannot work. */
     void apply(Backstep.Context context) {
         if (intervalNs < 1_000_000) {

@@ -45,6 +45,10 @@ final class RunCommand implements Callable<Integer> {
                 .program(command)
                 .holdOutput(output == OutputMode.hold)
                 .ignoredSignals(Long.parseUnsignedLong(System.getProperty(IGNORED_SIGNALS, "0"), 16));
-        return new Protection(options, Protection.Origin.STARTED).run(context);
+        Protection protection = new Protection(options, Protection.Origin.STARTED);
+        if (output == OutputMode.hold && Console.leadsToTerminal(1)) {
+            protection.tellOutputDelay();
+        }
+        return protection.run(context);
     }
 }
