@@ -42,7 +42,7 @@
 BS_API uint32_t bs_abi_version(void);
 
 /* Size in bytes of the shared struct with this index, or 0: bs_host, bs_event, bs_capture, bs_restore,
- * bs_restore_pages. */
+ * bs_restore_pages, bs_program. */
 BS_API uint32_t bs_struct_size(uint32_t index);
 
 /* The last failure on this thread: operation, object and errno by name. Never null. */
@@ -114,14 +114,20 @@ BS_API_VOID void bs_output_close(bs_output *output);
 
 typedef struct bs_process bs_process;
 
-/*
- * Starts a program, stopped before its first instruction. strings is laid end to end, each with its zero byte: the
- * file to execute, then argc arguments, the first of which is the program's name for itself. output and error may be
- * null: the stream is then inherited. ignored: signals that it shall find ignored, bit n-1 for signal n.
- * Fails with -errno of execve when the program cannot be started.
- */
-BS_API int bs_process_spawn(const char *strings, uint32_t argc, uint64_t ignored, bs_output *output, bs_output *error,
-                            bs_process **out);
+/* How to start a program. */
+struct bs_program {
+    uint64_t strings; /* address of strings laid end to end, each with its zero byte: the file to execute, then
+                         the arguments, the first of which is the program's name for itself */
+    uint64_t argument_count;
+    uint64_t ignored_signals; /* that it shall find ignored: bit n-1 for signal n */
+    uint64_t inherited;       /* address of descriptor numbers above 2 that it shall have, as int64_t */
+    uint64_t inherited_count;
+    uint64_t output; /* a bs_output, or 0: inherited; as for error */
+    uint64_t error;
+};
+
+/* Starts a program, stopped before its first instruction. Fails with -errno of execve when it cannot be started. */
+BS_API int bs_process_spawn(const struct bs_program *program, bs_process **out);
 
 /* Takes hold of a running process. It runs on until something is asked of it. */
 BS_API int bs_process_attach(int32_t pid, bs_process **out);

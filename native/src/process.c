@@ -55,18 +55,30 @@ static int set_signals(uint64_t ignored) {
     return sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static void become_program(const char *file, char **arguments, uint64_t ignored, int gate, int report, int output,
-                           int error) {
-    char byte;
-    if (read(gate, &byte, 1) != 1 || set_signals(ignored) < 0 || (output >= 0 && dup2(output, STDOUT_FILENO) < 0) ||
-        (error >= 0 && dup2(error, STDERR_FILENO) < 0) ||
+static int set_descriptors(const struct bs_program *program) {
+    const bs_output *output = (const bs_output *) (uintptr_t) program->output;
+    const bs_output *error = (const bs_output *) (uintptr_t) program->error;
+    const int64_t *inherited = (const int64_t *) (uintptr_t) program->inherited;
+    if ((output && dup2(bs_output_pipe(output), STDOUT_FILENO) < 0) ||
+        (error && dup2(bs_output_pipe(error), STDERR_FILENO) < 0) ||
         syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_ALL_CLOEXEC) < 0) {
+        return -1;
+    }
+    for (uint64_t i = 0; i < program->inherited_count; i++) {
+        fcntl((int) inherited[i], F_SETFD, 0); /* one that was closed meanwhile is none to be inherited */
+    }
+    return 0;
+}
+
+static void become_program(const struct bs_program *program, char **arguments, int gate, int report) {
+    char byte;
+    if (read(gate, &byte, 1) != 1 || set_signals(program->ignored_signals) < 0 || set_descriptors(program) < 0) {
         _exit(127);
     }
-    execv(file, arguments);
+    execv((const char *) (uintptr_t) program->strings, arguments);
     int reason = errno;
-    ssize_t ignored_count = write(report, &reason, sizeof reason);
-    (void) ignored_count;
+    ssize_t ignored = write(report, &reason, sizeof reason);
+    (void) ignored;
     _exit(127);
 }
 
@@ -89,24 +101,23 @@ static int await_exec(struct bs_process *p, int report, const char *program) {
     return bs_fail_errno("start %s", program);
 }
 
-int bs_process_spawn(const char *strings, uint32_t argc, uint64_t ignored, bs_output *output, bs_output *error,
-                     bs_process **out) {
+int bs_process_spawn(const struct bs_program *program, bs_process **out) {
     int gate[2] = {-1, -1}, report[2] = {-1, -1};
     int result = 0;
+    const char *file = (const char *) (uintptr_t) program->strings, *string = file;
     bs_process *p = process_new();
-    char **vector = calloc(argc + 1, sizeof *vector);
-    const char *file = strings;
-    if (!p || !vector || argc == 0) {
+    char **arguments = calloc(program->argument_count + 1, sizeof *arguments);
+    if (!p || !arguments || program->argument_count == 0) {
         result = bs_fail(-ENOMEM, "start a program: out of memory");
         goto done;
     }
-    for (uint32_t i = 0; i < argc; i++) {
-        strings += strlen(strings) + 1;
-        vector[i] = (char *) strings;
+    for (uint64_t i = 0; i < program->argument_count; i++) {
+        string += strlen(string) + 1;
+        arguments[i] = (char *) string;
     }
-    p->outputs[0] = output;
-    p->outputs[1] = error == output ? NULL : error;
-    if ((output || error) && (result = bs_output_standby(output, p->outputs[1])) < 0) {
+    p->outputs[0] = (bs_output *) (uintptr_t) program->output;
+    p->outputs[1] = program->error == program->output ? NULL : (bs_output *) (uintptr_t) program->error;
+    if ((p->outputs[0] || p->outputs[1]) && (result = bs_output_standby(p->outputs[0], p->outputs[1])) < 0) {
         goto done;
     }
     if (pipe2(gate, O_CLOEXEC) < 0 || pipe2(report, O_CLOEXEC) < 0) {
@@ -116,8 +127,7 @@ int bs_process_spawn(const char *strings, uint32_t argc, uint64_t ignored, bs_ou
     p->pid = fork();
     if (p->pid == 0) {
         close(gate[1]);
-        become_program(file, vector, ignored, gate[0], report[1], output ? bs_output_pipe(output) : -1,
-                       error ? bs_output_pipe(error) : -1);
+        become_program(program, arguments, gate[0], report[1]);
     }
     if (p->pid < 0) {
         result = bs_fail_errno("fork");
@@ -164,7 +174,7 @@ done:
             close(report[i]);
         }
     }
-    free(vector);
+    free(arguments);
     if (p) {
         bs_process_close(p);
     }

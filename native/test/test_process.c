@@ -184,7 +184,11 @@ static bs_process *start(const char *name, const char *arguments, bs_output *out
     }
     bs_process *process = NULL;
     uint64_t interrupted;
-    CHECK_OK(bs_process_spawn(block, count, 0, output, error, &process));
+    struct bs_program program = {.strings = (uint64_t) (uintptr_t) block,
+                                 .argument_count = count,
+                                 .output = (uint64_t) (uintptr_t) output,
+                                 .error = (uint64_t) (uintptr_t) error};
+    CHECK_OK(bs_process_spawn(&program, &process));
     bs_process_catch(process, 1ULL << (SIGSEGV - 1) | 1ULL << (SIGABRT - 1), 0);
     CHECK_OK(bs_process_track(process, &interrupted));
     return process;

@@ -11,6 +11,7 @@ import io.backstep.engine.Engine;
 import io.backstep.engine.EngineListener;
 import io.backstep.engine.EngineOptions;
 import io.backstep.retain.KeepLast;
+import io.backstep.sys.Inheritance;
 import io.backstep.target.process.ProcessTarget;
 
 /**
@@ -92,7 +93,7 @@ public final class Backstep implements AutoCloseable {
         private List<String> command = List.of();
         private int pid;
         private boolean holdOutput = true;
-        private long ignoredSignals;
+        private Inheritance inheritance = Inheritance.NONE;
         private Set<Integer> errorSignals = ProcessTarget.ERROR_SIGNALS;
         private boolean handledToo;
         private long intervalNs = INTERVAL_NS_DEFAULT;
@@ -124,9 +125,9 @@ public final class Backstep implements AutoCloseable {
             return this;
         }
 
-        /** Signals that the program shall find ignored: bit n-1 for signal n. Default: none. */
-        public Context ignoredSignals(long mask) {
-            ignoredSignals = mask;
+        /** What the program gets of this process besides its environment and standard streams. Default: nothing. */
+        public Context inheritance(Inheritance ofProgram) {
+            inheritance = ofProgram;
             return this;
         }
 
@@ -185,7 +186,7 @@ public final class Backstep implements AutoCloseable {
         }
 
         private Target openTarget() {
-            ProcessTarget target = pid == 0 ? ProcessTarget.run(command, holdOutput, ignoredSignals) : ProcessTarget.attach(pid);
+            ProcessTarget target = pid == 0 ? ProcessTarget.run(command, holdOutput, inheritance) : ProcessTarget.attach(pid);
             target.errorSignals(errorSignals, handledToo);
             return target;
         }

@@ -3,8 +3,10 @@ package io.backstep.cli;
 
 import java.util.List;
 import java.util.concurrent.Callable;
+import java.util.stream.Stream;
 
 import io.backstep.Backstep;
+import io.backstep.sys.Inheritance;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -18,8 +20,10 @@ import picocli.CommandLine.Parameters;
                 "The exit status is the program's own (128 and the number for a signal), or one of: "
                         + ExitStatus.SUMMARY})
 final class RunCommand implements Callable<Integer> {
-    /** Set by the launcher: what was ignored when it started, before the virtual machine took signals over. */
+    /** Set by the launcher: signals that were ignored when it started, before the virtual machine took them over. */
     private static final String IGNORED_SIGNALS = "backstep.ignored.signals";
+    /** Set by the launcher: descriptors that were open when it started, before the virtual machine opened its own. */
+    private static final String DESCRIPTORS = "backstep.descriptors";
 
     @Mixin
     private ProtectionOptions options;
@@ -44,11 +48,19 @@ final class RunCommand implements Callable<Integer> {
         Backstep.Context context = new Backstep.Context()
                 .program(command)
                 .holdOutput(output == OutputMode.hold)
-                .ignoredSignals(Long.parseUnsignedLong(System.getProperty(IGNORED_SIGNALS, "0"), 16));
+                .inheritance(inheritance());
         Protection protection = new Protection(options, Protection.Origin.STARTED);
         if (output == OutputMode.hold && Console.leadsToTerminal(1)) {
             protection.tellOutputDelay();
         }
         return protection.run(context);
+    }
+
+    private static Inheritance inheritance() {
+        return new Inheritance(Long.parseUnsignedLong(System.getProperty(IGNORED_SIGNALS, "0"), 16),
+                Stream.of(System.getProperty(DESCRIPTORS, "").trim().split(" "))
+                        .filter(number -> !number.isEmpty())
+                        .map(Long::valueOf)
+                        .toList());
     }
 }

@@ -51,7 +51,7 @@ final class LibBackstep {
 
     static native void bs_output_close(long output);
 
-    static native int bs_process_spawn(long strings, int argc, long ignored, long output, long error, long out);
+    static native int bs_process_spawn(long program, long out);
 
     static native int bs_process_attach(int pid, long out);
 

@@ -27,34 +27,18 @@ public final class NativeProcess implements AutoCloseable {
      *
      * @param file what is executed
      * @param arguments each with its zero byte; the first is the program's name for itself
-     * @param ignoredSignals those that it shall find ignored: bit n-1 for signal n
      * @param output null: inherited, as for error
      */
     public static NativeProcess spawn(
-            byte[] file, byte[] arguments, long ignoredSignals, NativeOutput output, NativeOutput error) {
-        long strings = UnsafeApi.allocateMemory(file.length + 1L + arguments.length);
+            byte[] file, byte[] arguments, Inheritance inheritance, NativeOutput output, NativeOutput error) {
         long out = UnsafeApi.allocateMemory(Long.BYTES);
-        try {
-            copy(file, strings);
-            UnsafeApi.putByte(strings + file.length, (byte) 0);
-            int count = copy(arguments, strings + file.length + 1);
-            Codes.checkOpen(LibBackstep.bs_process_spawn(
-                    strings, count, ignoredSignals, handleOf(output), handleOf(error), out));
+        try (ProgramWords program =
+                        new ProgramWords(file, arguments, inheritance, handleOf(output), handleOf(error))) {
+            Codes.checkOpen(LibBackstep.bs_process_spawn(program.address(), out));
             return new NativeProcess(UnsafeApi.getLong(out));
         } finally {
             UnsafeApi.freeMemory(out);
-            UnsafeApi.freeMemory(strings);
         }
-    }
-
-    /** Returns how many zero bytes there were. */
-    private static int copy(byte[] from, long to) {
-        int zeros = 0;
-        for (int i = 0; i < from.length; i++) {
-            UnsafeApi.putByte(to + i, from[i]);
-            zeros += from[i] == 0 ? 1 : 0;
-        }
-        return zeros;
     }
 
     /** Takes hold of a running process. */

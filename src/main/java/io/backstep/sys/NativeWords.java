@@ -37,6 +37,11 @@ abstract class NativeWords implements AutoCloseable {
         if (address != 0) {
             UnsafeApi.freeMemory(address);
             address = 0;
+            freeMore();
         }
+    }
+
+    /** Frees what the words point to. */
+    void freeMore() {
     }
 }

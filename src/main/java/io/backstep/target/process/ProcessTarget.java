@@ -14,6 +14,7 @@ import io.backstep.core.Target;
 import io.backstep.core.TargetEvent;
 import io.backstep.sys.CaptureWords;
 import io.backstep.sys.EventWords;
+import io.backstep.sys.Inheritance;
 import io.backstep.sys.NativeProcess;
 import io.backstep.sys.RestorePagesWords;
 import io.backstep.sys.RestoreWords;
@@ -58,15 +59,15 @@ public final class ProcessTarget implements Target {
      * Starts a program, which stands before its first instruction.
      *
      * @param holdOutput hold what it writes to standard output and error until no checkpoint can take it back
-     * @param ignoredSignals signals that it shall find ignored: bit n-1 for signal n
+     * @param inheritance what else it gets of ours
      * @throws BackstepException UNFIT: the program does not exist or cannot be run
      */
-    public static ProcessTarget run(List<String> command, boolean holdOutput, long ignoredSignals) {
+    public static ProcessTarget run(List<String> command, boolean holdOutput, Inheritance inheritance) {
         byte[] arguments = CommandBytes.of(command);
         byte[] file = ProgramPath.find(command.get(0), arguments, System.getenv("PATH"));
         HeldOutput output = holdOutput ? new HeldOutput() : null;
         try {
-            NativeProcess process = NativeProcess.spawn(file, arguments, ignoredSignals,
+            NativeProcess process = NativeProcess.spawn(file, arguments, inheritance,
                     output == null ? null : output.output(), output == null ? null : output.error());
             if (output != null) {
                 output.startPumps();
