@@ -131,11 +131,11 @@ public final class Engine implements Agent, AutoCloseable {
             letGo();
         } else if (isNoticeDue(now)) {
             notice();
-        } else if (isFaultDue(now)) {
-            strike();
-        } else if (isCaptureDue(now)) {
+        } else if (isCaptureDue(now)) { // before a fault that is due as well: what struck shall run before it is captured
             captureNow();
             timer.advance(clock.getAsLong());
+        } else if (isFaultDue(now)) {
+            strike();
         } else if (now - nextLookNs >= 0) {
             look(now);
         } else {
@@ -302,19 +302,26 @@ public final class Engine implements Agent, AutoCloseable {
         try {
             target.halt();
             Fault fault = faults.strike(target.faultSurface(), clock.getAsLong());
-            log.injected(fault);
-            listener.faultInjected(fault);
-            if (fault.noticedAfterNs() != Fault.UNNOTICED) {
-                toBeNoticed = fault;
-            }
+            target.resume();
+            struck(fault);
         } catch (BackstepException e) {
-            if (e.reason() == Reason.GONE || e.reason() == Reason.OVERTAKEN) {
-                target.await(clock.getAsLong(), event);
-                handle();
-                return;
-            }
-            warn("a fault was not injected: " + e.getMessage());
+            notStruck(e);
         }
+    }
+
+    private void struck(Fault fault) {
+        log.injected(fault);
+        listener.faultInjected(fault);
+        if (fault.noticedAfterNs() != Fault.UNNOTICED) {
+            toBeNoticed = fault;
+        }
+    }
+
+    private void notStruck(BackstepException e) {
+        if (e.reason() == Reason.GONE || e.reason() == Reason.OVERTAKEN) {
+            return; // awaiting the target tells what came first
+        }
+        warn("a fault was not injected: " + e.getMessage());
         target.resume();
     }
 
