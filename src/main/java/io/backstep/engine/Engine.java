@@ -239,20 +239,32 @@ public final class Engine implements Agent, AutoCloseable {
 
     private void onError(String detector, String what, String detail, long occurredNs) {
         long now = clock.getAsLong();
-        noted(detector, what, detail, now, occurredNs);
-        if (!rollBackToBest(now)) {
+        int told = log.rollbacks().size();
+        DetectionRecord detection = noted(detector, what, now, occurredNs);
+        boolean restored = rollBackToBest(now);
+        if (!restored) {
             recovery.endProbation();
-            listener.gaveUp(detail);
             target.resumeIntoError();
+        }
+        tell(detection, detail, told);
+        if (!restored) {
+            listener.gaveUp(detail);
         }
     }
 
-    private void noted(String detector, String what, String detail, long now, long occurredNs) {
-        listener.errorDetected(log.detected(detector, what, now), detail);
+    private DetectionRecord noted(String detector, String what, long now, long occurredNs) {
         if (recovery.isOnProbation()) {
             log.lastRollbackFailed();
         }
         recovery.errorNoticed(occurredNs);
+        return log.detected(detector, what, now);
+    }
+
+    /** Telling takes its time, so it comes when the target runs again. */
+    private void tell(DetectionRecord detection, String detail, int rollbacksTold) {
+        listener.errorDetected(detection, detail);
+        List<RollbackRecord> all = log.rollbacks();
+        all.subList(rollbacksTold, all.size()).forEach(listener::rolledBack);
     }
 
     /** Tries checkpoints from the newest on, those that are left to try. */
@@ -393,10 +405,14 @@ public final class Engine implements Agent, AutoCloseable {
                                                                        kept.stream()
                                                                                .map(c -> Long.toString(c.id()))
                                                                                .toList())));
-        noted("ctl", "rollback", "rollback asked for", now, now);
+        int told = log.rollbacks().size();
+        DetectionRecord detection = noted("ctl", "rollback", now, now);
         boolean restored = wanted == null ? rollBackToBest(now) : rollBackTo(wanted, recovery.nextAttempt(), now);
         if (!restored) {
             target.resume();
+        }
+        tell(detection, "rollback asked for", told);
+        if (!restored) {
             throw new BackstepException(Reason.REFUSED, "no checkpoint could be restored");
         }
         return log.rollbacks().get(log.rollbacks().size() - 1);

@@ -12,7 +12,7 @@ import io.backstep.core.Target;
 import io.backstep.engine.RollbackRecord.Outcome;
 import io.backstep.store.CheckpointStore;
 
-/** Gives the target the state of a checkpoint, and tells the store, the log and the listener. */
+/** Gives the target the state of a checkpoint, and tells the store and the log. */
 final class Rollbacks implements AutoCloseable {
     private final Target target;
     private final CheckpointStore store;
@@ -63,7 +63,6 @@ final class Rollbacks implements AutoCloseable {
         RollbackRecord rollback = new RollbackRecord(log.sinceStartMs(beganNs), checkpoint.id(),
                 (errorNs - checkpoint.atNs()) / 1e6, attempt, pages, durationNs / 1e3, outcome);
         log.rolledBack(rollback, durationNs);
-        listener.rolledBack(rollback);
     }
 
     @Override
