@@ -49,6 +49,7 @@ public final class Engine implements Agent, AutoCloseable {
     private boolean closed;
     private long nextLookNs;
     private Fault toBeNoticed;
+    private Fault toBeTold;
     private long endedNs;
     private RunRecord.Exit exit = RunRecord.Exit.NONE;
     private BackstepException broken;
@@ -134,7 +135,9 @@ public final class Engine implements Agent, AutoCloseable {
         } else if (isCaptureDue(now)) { // before a fault that is due as well: what struck shall run before it is captured
             captureNow();
             timer.advance(clock.getAsLong());
+            tellFault();
         } else if (isFaultDue(now)) {
+            tellFault();
             strike();
         } else if (now - nextLookNs >= 0) {
             look(now);
@@ -260,8 +263,16 @@ public final class Engine implements Agent, AutoCloseable {
         return log.detected(detector, what, now);
     }
 
+    private void tellFault() {
+        if (toBeTold != null) {
+            listener.faultInjected(toBeTold);
+            toBeTold = null;
+        }
+    }
+
     /** Telling takes its time, so it comes when the target runs again. */
     private void tell(DetectionRecord detection, String detail, int rollbacksTold) {
+        tellFault();
         listener.errorDetected(detection, detail);
         List<RollbackRecord> all = log.rollbacks();
         all.subList(rollbacksTold, all.size()).forEach(listener::rolledBack);
@@ -323,7 +334,7 @@ public final class Engine implements Agent, AutoCloseable {
 
     private void struck(Fault fault) {
         log.injected(fault);
-        listener.faultInjected(fault);
+        toBeTold = fault; // later: telling takes its time, and the error may be there any moment
         if (fault.noticedAfterNs() != Fault.UNNOTICED) {
             toBeNoticed = fault;
         }
@@ -485,6 +496,7 @@ public final class Engine implements Agent, AutoCloseable {
 
     private void finish() {
         endedNs = clock.getAsLong();
+        tellFault();
         done = true;
         refuseRequests();
     }
