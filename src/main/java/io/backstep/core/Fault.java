@@ -13,4 +13,9 @@ package io.backstep.core;
  */
 public record Fault(long atNs, String model, String where, long seed, long noticedAfterNs) {
     public static final long UNNOTICED = -1;
+
+    /** The same fault at another time. */
+    public Fault at(long nanoTime) {
+        return new Fault(nanoTime, model, where, seed, noticedAfterNs);
+    }
 }

@@ -325,8 +325,9 @@ public final class Engine implements Agent, AutoCloseable {
         try {
             target.halt();
             Fault fault = faults.strike(target.faultSurface(), clock.getAsLong());
+            Fault struck = fault.at(clock.getAsLong()); // to strike takes its time; it takes effect now
             target.resume();
-            struck(fault);
+            struck(struck);
         } catch (BackstepException e) {
             notStruck(e);
         }
