@@ -88,19 +88,34 @@ static int read_close_on_exec(const struct bs_process *p, int fd) {
     return flags && (strtoull(flags + 6, NULL, 8) & O_CLOEXEC) ? 1 : 0;
 }
 
+static bool is_kept(mode_t mode) {
+    return !S_ISFIFO(mode) && !S_ISSOCK(mode);
+}
+
+/* The target may run: what was looked at and what was fetched need not be the same file, and what is fetched counts. */
 static struct bs_file *fetch(const struct bs_process *p, int fd) {
     struct stat status;
+    if (!stat_theirs(p, fd, &status)) {
+        return NULL;
+    }
+    int dup = is_kept(status.st_mode) ? (int) syscall(SYS_pidfd_getfd, p->pidfd, fd, 0) : -1;
+    if (dup < 0 && is_kept(status.st_mode) && errno == EBADF) {
+        return NULL; /* closed meanwhile */
+    }
+    if (dup >= 0 && fstat(dup, &status) == 0 && !is_kept(status.st_mode)) {
+        close(dup);
+        dup = -1;
+    }
     struct bs_file *file = calloc(1, sizeof *file);
-    if (!file || !stat_theirs(p, fd, &status)) {
-        free(file);
+    if (!file) {
+        if (dup >= 0) {
+            close(dup);
+        }
         return NULL;
     }
     *file = (struct bs_file){
-        .references = 1, .dup = -1, .mode = status.st_mode, .device = status.st_dev, .inode = status.st_ino};
-    if (!S_ISFIFO(status.st_mode) && !S_ISSOCK(status.st_mode)) {
-        file->dup = (int) syscall(SYS_pidfd_getfd, p->pidfd, fd, 0);
-        file->open_flags = file->dup >= 0 ? fcntl(file->dup, F_GETFL) : 0;
-    }
+        .references = 1, .dup = dup, .mode = status.st_mode, .device = status.st_dev, .inode = status.st_ino};
+    file->open_flags = dup >= 0 ? fcntl(dup, F_GETFL) : 0;
     return file;
 }
 

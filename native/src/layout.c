@@ -216,6 +216,10 @@ static int remember_file(struct bs_process *p, const struct bs_mapping *mapping)
 }
 
 int bs_layout_register_one(struct bs_process *p, const struct bs_mapping *mapping) {
+    int result = bs_scan_lost(p, mapping->start, mapping->end);
+    if (result < 0) {
+        return result;
+    }
     struct uffdio_register range = {.range = {.start = mapping->start, .len = mapping->end - mapping->start},
                                     .mode = UFFDIO_REGISTER_MODE_WP};
     if (ioctl(p->uffd, UFFDIO_REGISTER, &range) < 0) {

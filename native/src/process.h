@@ -136,6 +136,7 @@ struct bs_process {
     struct bs_scan_room *scan_room;
     struct bs_vector dirty;   /* bs_range: to be copied */
     struct bs_vector carried; /* bs_range: marks taken and not yet copied */
+    struct bs_vector lost;    /* bs_range: in memory that is not registered; working memory */
     struct bs_vector scratch; /* bs_range */
     bool all_dirty;           /* marks were taken and could not be noted: everything held is dirty */
     uint64_t capture_began_ns;
@@ -198,6 +199,7 @@ int bs_track_complete(struct bs_process *p); /* what the scan found is dealt wit
 /* scan.c */
 int bs_scan(struct bs_process *p,
             bool *overlooked); /* fills held and written, re-protects; registers what was overlooked */
+int bs_scan_lost(struct bs_process *p, uint64_t start, uint64_t end); /* carries what is there and not registered */
 void bs_scan_fini(struct bs_process *p);
 
 /* layout.c */

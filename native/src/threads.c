@@ -164,6 +164,7 @@ static void took_end(struct bs_process *p, pid_t tid, int status) {
     }
     if (tid == p->pid) { /* the leader's end is reported last */
         p->exited = true;
+        p->halted = false;
         p->exit_status = status;
         p->threads.size = 0;
     }
