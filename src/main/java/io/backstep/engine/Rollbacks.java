@@ -44,13 +44,16 @@ final class Rollbacks implements AutoCloseable {
             store.plan(checkpoint, written, writes);
             target.finishRollback(checkpoint.state(), writes);
         } catch (BackstepException e) {
-            boolean untouched = e.reason() != Reason.BROKEN && e.reason() != Reason.GONE;
-            record(checkpoint, attempt, errorNs, beganNs, untouched ? Outcome.REFUSED : Outcome.BROKEN);
-            if (untouched) {
-                listener.warning("rollback to checkpoint " + checkpoint.id() + " refused: " + e.getMessage());
-                return false;
+            if (e.reason() == Reason.GONE) {
+                throw e;
             }
-            throw e;
+            boolean untouched = e.reason() != Reason.BROKEN;
+            record(checkpoint, attempt, errorNs, beganNs, untouched ? Outcome.REFUSED : Outcome.BROKEN);
+            if (!untouched) {
+                throw e;
+            }
+            listener.warning("rollback to checkpoint " + checkpoint.id() + " refused: " + e.getMessage());
+            return false;
         }
         store.rolledBack(checkpoint);
         record(checkpoint, attempt, errorNs, beganNs, Outcome.RECOVERED);
