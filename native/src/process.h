@@ -27,6 +27,7 @@ struct bs_thread {
     int signal;      /* THREAD_ERROR: which */
     bool group_stopped;
     bool trap_pending; /* was interrupted and has not reported yet */
+    bool stepped;      /* stands before the SIGTRAP of an injected call */
 };
 
 /* Execution state of one thread, as it lies in a state blob, followed by xstate_size bytes. */
@@ -187,6 +188,7 @@ int bs_remote_init(struct bs_process *p);
 int bs_remote_call(struct bs_process *p, long number, const uint64_t arguments[6], int64_t *result);
 int bs_remote_call_in(struct bs_process *p, pid_t tid, long number, const uint64_t arguments[6], int64_t *result);
 int bs_remote_borrow(struct bs_process *p, int ours, int *theirs); /* gives the target a copy of a descriptor of ours */
+int bs_remote_settle(struct bs_process *p);
 int bs_remote_close(struct bs_process *p, int theirs);
 int bs_remote_end_thread(struct bs_process *p, struct bs_thread *thread);
 

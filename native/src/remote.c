@@ -112,6 +112,10 @@ int bs_remote_call_in(struct bs_process *p, pid_t tid, long number, const uint64
     if (result == BS_EGONE) {
         return result;
     }
+    struct bs_thread *thread = bs_thread_by_tid(p, tid);
+    if (thread) {
+        thread->stepped = true;
+    }
     int restored = bs_registers_set(tid, &own);
     if (ptrace(PTRACE_SETSIGMASK, tid, (void *) sizeof mask, &mask) < 0 && result == 0) {
         result = bs_fail_errno("signal mask of thread %d", (int) tid);
@@ -125,6 +129,47 @@ int bs_remote_call(struct bs_process *p, long number, const uint64_t arguments[6
         return bs_fail(BS_EGONE, "process %d has no thread", (int) p->pid);
     }
     return bs_remote_call_in(p, thread->tid, number, arguments, value);
+}
+
+/* From a stop before a signal to one of its own kind, without an instruction in between. */
+static int settle(struct bs_process *p, struct bs_thread *thread) {
+    int status = 0;
+    if (ptrace(PTRACE_INTERRUPT, thread->tid, 0, 0) < 0 || ptrace(PTRACE_CONT, thread->tid, 0, 0) < 0) {
+        return bs_fail_errno("settle thread %d of process %d", (int) thread->tid, (int) p->pid);
+    }
+    while (waitpid(thread->tid, &status, __WALL) < 0) {
+        if (errno != EINTR) {
+            return bs_fail_errno("wait for thread %d of process %d", (int) thread->tid, (int) p->pid);
+        }
+    }
+    if (!WIFSTOPPED(status)) {
+        p->exited = thread->tid == p->pid;
+        p->exit_status = status;
+        return bs_fail(BS_EGONE, "process %d ended after an injected call", (int) p->pid);
+    }
+    if (status >> 16 != PTRACE_EVENT_STOP) {
+        return bs_fail(-EIO, "thread %d of process %d does not settle", (int) thread->tid, (int) p->pid);
+    }
+    thread->state = THREAD_STOPPED;
+    thread->stepped = false;
+    return 0;
+}
+
+/*
+ * A thread that stands before a signal is given that signal should this process be killed. So after injected calls, and
+ * after a rollback took an error back, threads are moved on to where the kernel would just let them go.
+ */
+int bs_remote_settle(struct bs_process *p) {
+    for (size_t i = 0; i < bs_threads_count(p); i++) {
+        struct bs_thread *thread = bs_threads_at(p, i);
+        if (thread->stepped || thread->state == THREAD_ERROR) {
+            int result = settle(p, thread);
+            if (result < 0) {
+                return result;
+            }
+        }
+    }
+    return 0;
 }
 
 int bs_remote_close(struct bs_process *p, int theirs) {

@@ -139,7 +139,8 @@ int bs_process_restore_finish(bs_process *p, uint64_t state, const struct bs_res
         (result = bs_copy_out(p, words(pages->pages), words(pages->frames), pages->count)) < 0 ||
         (result = for_each_thread(p, &parts, bs_rseq_restore)) < 0 || (result = restore_output(p, parts.head)) < 0 ||
         (result = bs_track_all(p)) < 0 || (result = for_each_thread(p, &parts, restore_thread)) < 0 ||
-        (result = bs_track_complete(p)) < 0 || (result = bs_set_kill_on_exit(p, false)) < 0) {
+        (result = bs_track_complete(p)) < 0 || (result = bs_remote_settle(p)) < 0 ||
+        (result = bs_set_kill_on_exit(p, false)) < 0) {
         return broken(p, result);
     }
     forget_errors(p);

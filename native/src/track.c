@@ -34,6 +34,9 @@ int bs_track_open(struct bs_process *p, uint64_t *interrupted_ns) {
     int fetched = p->uffd < 0 ? bs_fail_errno("fetch the userfaultfd of process %d", (int) p->pid) : 0;
     start = bs_now_ns();
     result = bs_remote_close(p, (int) theirs);
+    if (result == 0) {
+        result = bs_remote_settle(p);
+    }
     *interrupted_ns += bs_now_ns() - start;
     if (fetched < 0 || result < 0) {
         return fetched < 0 ? fetched : result;
