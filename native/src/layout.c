@@ -215,6 +215,24 @@ static int remember_file(struct bs_process *p, const struct bs_mapping *mapping)
     return 0;
 }
 
+/*
+ * A page that mremap moves next to others, so that they become one mapping, takes the registration of all of them away
+ * but leaves their marks. Pages with such a mark can be written without a fault: they would count as not written for
+ * ever. So marks in memory that is not registered are cleared, and all that is there counts as written.
+ */
+static int clear_marks(struct bs_process *p) {
+    for (size_t i = 0; i < bs_ranges_count(&p->lost); i++) {
+        const struct bs_range *range = bs_ranges_at(&p->lost, i);
+        struct uffdio_writeprotect clear = {
+            .range = {.start = range->first * BS_PAGE_SIZE, .len = (range->end - range->first) * BS_PAGE_SIZE}};
+        if (ioctl(p->uffd, UFFDIO_WRITEPROTECT, &clear) < 0) {
+            return bs_fail_errno("clear marks at %llx of process %d", (unsigned long long) clear.range.start,
+                                 (int) p->pid);
+        }
+    }
+    return 0;
+}
+
 int bs_layout_register_one(struct bs_process *p, const struct bs_mapping *mapping) {
     int result = bs_scan_lost(p, mapping->start, mapping->end);
     if (result < 0) {
@@ -226,7 +244,7 @@ int bs_layout_register_one(struct bs_process *p, const struct bs_mapping *mappin
         return bs_fail_errno("track %llx-%llx of process %d", (unsigned long long) mapping->start,
                              (unsigned long long) mapping->end, (int) p->pid);
     }
-    return 0;
+    return clear_marks(p);
 }
 
 int bs_layout_register(struct bs_process *p) {

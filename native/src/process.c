@@ -17,6 +17,7 @@
 #include "error.h"
 #include "kernel.h"
 
+#define TRACK_TRIES 10
 #define TRACE_OPTIONS (PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC)
 
 /* ---- opening ----------------------------------------------------------------------------------------------- */
@@ -181,6 +182,20 @@ done:
     return result;
 }
 
+/* Is this thread traced by the calling one? One that is just ending is not. */
+static bool is_seized(const struct bs_process *p, pid_t tid) {
+    char name[48], text[4096];
+    snprintf(name, sizeof name, "task/%d/status", (int) tid);
+    int file = openat(p->proc, name, O_RDONLY | O_CLOEXEC);
+    ssize_t length = file < 0 ? -1 : read(file, text, sizeof text - 1);
+    if (file >= 0) {
+        close(file);
+    }
+    text[length > 0 ? length : 0] = 0;
+    const char *tracer = strstr(text, "TracerPid:");
+    return tracer && atoi(tracer + strlen("TracerPid:")) == gettid();
+}
+
 /* Seizes the threads that are there, again and again until no new one is found. */
 static int seize_all(struct bs_process *p) {
     int directory = openat(p->proc, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -200,12 +215,9 @@ static int seize_all(struct bs_process *p) {
             }
             if (ptrace(PTRACE_SEIZE, tid, 0, TRACE_OPTIONS) == 0) {
                 found = bs_thread_add(p, tid) != NULL;
-            } else if (errno == EPERM && bs_threads_count(p) > 0) {
-                found = true; /* born of a traced thread and seized with it: it reports itself */
-                if (!bs_thread_add(p, tid)) {
-                    result = -ENOMEM;
-                }
-            } else if (errno != ESRCH) {
+            } else if (errno == EPERM && is_seized(p, tid)) {
+                found = bs_thread_add(p, tid) != NULL; /* born of a seized thread, and seized with it */
+            } else if (errno != ESRCH && bs_threads_count(p) == 0) {
                 result = bs_fail_errno("trace process %d", (int) p->pid);
             }
         }
@@ -250,7 +262,10 @@ void bs_process_catch(bs_process *p, uint64_t signals, uint64_t handled_too) {
 }
 
 int bs_process_track(bs_process *p, uint64_t *interrupted_ns) {
-    int result = bs_process_halt(p);
+    int result = BS_EBUSY;
+    for (int tries = 0; result == BS_EBUSY && tries < TRACK_TRIES; tries++) {
+        result = bs_process_halt(p);
+    }
     if (result < 0) {
         return result;
     }

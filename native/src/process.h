@@ -25,6 +25,7 @@ struct bs_thread {
     enum thread_state state;
     uint64_t serial; /* never used twice, unlike a tid */
     int signal;      /* THREAD_ERROR: which */
+    uint64_t call;   /* the number of the timed call that it was last interrupted in */
     bool group_stopped;
     bool trap_pending; /* was interrupted and has not reported yet */
     bool stepped;      /* stands before the SIGTRAP of an injected call */
@@ -137,7 +138,7 @@ struct bs_process {
     struct bs_scan_room *scan_room;
     struct bs_vector dirty;   /* bs_range: to be copied */
     struct bs_vector carried; /* bs_range: marks taken and not yet copied */
-    struct bs_vector lost;    /* bs_range: in memory that is not registered; working memory */
+    struct bs_vector lost;    /* bs_range: there, but not registered; working memory */
     struct bs_vector scratch; /* bs_range */
     bool all_dirty;           /* marks were taken and could not be noted: everything held is dirty */
     uint64_t capture_began_ns;
@@ -201,7 +202,7 @@ int bs_track_complete(struct bs_process *p); /* what the scan found is dealt wit
 /* scan.c */
 int bs_scan(struct bs_process *p,
             bool *overlooked); /* fills held and written, re-protects; registers what was overlooked */
-int bs_scan_lost(struct bs_process *p, uint64_t start, uint64_t end); /* carries what is there and not registered */
+int bs_scan_lost(struct bs_process *p, uint64_t start, uint64_t end); /* fills lost */
 void bs_scan_fini(struct bs_process *p);
 
 /* layout.c */
@@ -246,7 +247,8 @@ int bs_state_save(struct bs_process *p);
 /* registers_x86_64.c: everything that knows the processor */
 int bs_registers_get(pid_t tid, struct user_regs_struct *registers);
 int bs_registers_set(pid_t tid, const struct user_regs_struct *registers);
-int bs_registers_save(pid_t tid, struct bs_vector *blob, uint64_t serial);
+int bs_registers_save(const struct bs_thread *thread, struct bs_vector *blob);
+void bs_registers_note_call(struct bs_thread *thread); /* of one that has just stopped */
 int bs_registers_restore(const struct bs_thread_state *state);
 void bs_registers_prepare_call(struct user_regs_struct *registers, uint64_t gadget, long number,
                                const uint64_t arguments[6]);

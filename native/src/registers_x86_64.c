@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -36,16 +37,34 @@ int bs_registers_set(pid_t tid, const struct user_regs_struct *registers) {
 
 /*
  * A call that waits with a time-out (nanosleep, poll, a timed futex) is resumed by the kernel from notes that stay in
- * the kernel and belong to the thread's newest interruption, not to the checkpoint's. Such a call is begun anew with
- * its arguments, which all lie in the registers.
+ * the kernel and belong to the thread's newest interruption, not to the checkpoint's. Such a call is begun anew with its
+ * arguments, which all lie in the registers. Its number does not, once it has been resumed: so that is remembered.
  */
-static void begin_call_anew(struct user_regs_struct *registers) {
-    if ((int64_t) registers->orig_rax >= 0 && (int64_t) registers->rax == -ERESTART_RESTARTBLOCK) {
-        registers->rax = (unsigned long long) (int64_t) -ERESTARTNOINTR;
+static bool waits(const struct user_regs_struct *registers) {
+    return (int64_t) registers->orig_rax >= 0 && (int64_t) registers->rax == -ERESTART_RESTARTBLOCK;
+}
+
+void bs_registers_note_call(struct bs_thread *thread) {
+    struct user_regs_struct registers;
+    if (bs_registers_get(thread->tid, &registers) == 0 && waits(&registers) &&
+        registers.orig_rax != SYS_restart_syscall) {
+        thread->call = registers.orig_rax;
     }
 }
 
-int bs_registers_save(pid_t tid, struct bs_vector *blob, uint64_t serial) {
+static void begin_call_anew(struct user_regs_struct *registers, uint64_t call) {
+    if (!waits(registers)) {
+        return;
+    }
+    if (registers->orig_rax != SYS_restart_syscall) {
+        call = registers->orig_rax;
+    }
+    registers->orig_rax = call ? call : (unsigned long long) -1;
+    registers->rax = (unsigned long long) (int64_t) (call ? -ERESTARTNOINTR : -EINTR); /* nobody knows: interrupted */
+}
+
+int bs_registers_save(const struct bs_thread *thread, struct bs_vector *blob) {
+    pid_t tid = thread->tid;
     size_t start = blob->size;
     if (!bs_vector_extend(blob, sizeof(struct bs_thread_state) + XSTATE_ROOM)) {
         return -ENOMEM;
@@ -54,7 +73,7 @@ int bs_registers_save(pid_t tid, struct bs_vector *blob, uint64_t serial) {
     struct iovec vector = {state + 1, XSTATE_ROOM};
     memset(state, 0, sizeof *state);
     state->tid = (uint64_t) tid;
-    state->serial = serial;
+    state->serial = thread->serial;
     int result = bs_registers_get(tid, &state->registers);
     if (result < 0) {
         return result;
@@ -66,7 +85,7 @@ int bs_registers_save(pid_t tid, struct bs_vector *blob, uint64_t serial) {
     if ((result = bs_rseq_save(tid, state)) < 0) {
         return result;
     }
-    begin_call_anew(&state->registers);
+    begin_call_anew(&state->registers, thread->call);
     state->xstate_size = (vector.iov_len + 7) & ~7ULL;
     blob->size = start + sizeof *state + state->xstate_size;
     return 0;

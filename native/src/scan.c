@@ -111,29 +111,16 @@ static int visit_lost(struct bs_process *p, const struct page_region *region) {
     return bs_ranges_add(&p->lost, region->start / BS_PAGE_SIZE, region->end / BS_PAGE_SIZE);
 }
 
-/*
- * A page that is moved by mremap next to others takes the registration of all of them away, if they become one mapping,
- * but leaves their marks, which say "not written" from then on whatever is written. So all that is there in memory that
- * is not registered counts as written.
- */
+/* Fills lost: what is there in a range of memory that is not registered. */
 int bs_scan_lost(struct bs_process *p, uint64_t start, uint64_t end) {
     struct page_region regions[REGIONS_AT_ONCE_IN_FILE];
     struct walk unregistered = {.start = start,
                                 .end = end,
-                                .inverted = PAGE_IS_WPALLOWED | PAGE_IS_PFNZERO,
-                                .all_of = PAGE_IS_WPALLOWED | PAGE_IS_PFNZERO,
+                                .inverted = PAGE_IS_WPALLOWED,
+                                .all_of = PAGE_IS_WPALLOWED,
                                 .any_of = THERE};
     p->lost.size = 0;
-    int result = walk(p, &unregistered, regions, REGIONS_AT_ONCE_IN_FILE, visit_lost);
-    if (result == 0 && p->lost.size > 0 && (result = bs_ranges_union(&p->scratch, &p->carried, &p->lost)) == 0) {
-        struct bs_vector swap = p->carried;
-        p->carried = p->scratch;
-        p->scratch = swap;
-    }
-    if (result < 0) {
-        p->all_dirty = true;
-    }
-    return result;
+    return walk(p, &unregistered, regions, REGIONS_AT_ONCE_IN_FILE, visit_lost);
 }
 
 /* ---- files ------------------------------------------------------------------------------------------------------- */

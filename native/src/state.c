@@ -35,7 +35,7 @@ int bs_state_save(struct bs_process *p) {
     int result = bs_files_save(p, blob);
     head.descriptor_count = (blob->size - sizeof head - p->mappings.size) / sizeof(struct bs_descriptor_state);
     for (size_t i = 0; result == 0 && i < bs_threads_count(p); i++) {
-        result = bs_registers_save(bs_threads_at(p, i)->tid, blob, bs_threads_at(p, i)->serial);
+        result = bs_registers_save(bs_threads_at(p, i), blob);
     }
     for (size_t i = 0; result == 0 && i < 2; i++) {
         if (p->outputs[i]) {

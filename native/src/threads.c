@@ -146,7 +146,10 @@ static void took_stop(struct bs_process *p, pid_t tid, int status) {
     if (event == PTRACE_EVENT_CLONE) {
         expect_newborn(p, tid);
         go_on(p, bs_thread_by_tid(p, tid), 0);
-    } else if (event == PTRACE_EVENT_STOP) {
+        return;
+    }
+    bs_registers_note_call(thread);
+    if (event == PTRACE_EVENT_STOP) {
         thread->group_stopped = is_job_control(signal);
         thread->state = THREAD_STOPPED;
     } else if (is_caught(p, signal)) {
@@ -291,13 +294,14 @@ int bs_freeze(struct bs_process *p) {
             bs_timer_arm(p, 0);
         }
     }
-    if (result < 0) {
-        if (!p->exited && !p->execed) {
-            bs_thaw(p);
+    if (result < 0 && !p->exited && !p->execed) {
+        for (size_t i = 0; i < bs_threads_count(p); i++) {
+            bs_threads_at(p, i)->trap_pending = false; /* the next freeze asks again */
         }
-        return result;
+        int thawed = bs_thaw(p);
+        return thawed < 0 ? thawed : result;
     }
-    return 0;
+    return result;
 }
 
 int bs_process_halt(bs_process *p) {

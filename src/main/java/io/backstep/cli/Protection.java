@@ -52,8 +52,8 @@ final class Protection {
         RunRecord run;
         BackstepException broken;
         try (Backstep backstep = Backstep.launch(context);
-                Control control = Control.open(backstep, console);
-                Signals.Receiving signals = origin.signals.install(backstep)) {
+                Signals.Receiving signals = origin.signals.install(backstep);
+                Control control = Control.open(backstep, console)) {
             while (!backstep.engine().isDone()) {
                 backstep.engine().doWork();
                 console.tick(backstep.engine(), System.nanoTime());

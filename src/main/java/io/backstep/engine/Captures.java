@@ -56,12 +56,17 @@ final class Captures implements AutoCloseable {
         supply(SPARE_FRAMES);
     }
 
-    /** Copies most of a running target ahead of its first pause. */
+    /** Copies most of a running target ahead of its first pause. One that changes too fast for that is left to the pause. */
     void preCopy() {
         for (int round = 0; round < LIVE_ROUNDS; round++) {
             capture.live(true);
             try {
                 into(capture);
+            } catch (BackstepException e) {
+                if (e.reason() != Reason.FAILED) {
+                    throw e;
+                }
+                return;
             } finally {
                 capture.live(false);
             }

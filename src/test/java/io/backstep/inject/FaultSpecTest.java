@@ -77,7 +77,7 @@ class FaultSpecTest {
     @ParameterizedTest
     @CsvSource(delimiter = ';', value = {
         "register ; no @TIME in it, expected register[:NAME]@TIME or memory[:heap|stack|data]@TIME, then ,seed=N or "
-                + ",bits=K, such as register:rip@800ms,seed=7",
+                + ",bits=K or ,noticed=TIME, such as register:rip@800ms,seed=7",
         "registers@1s ; model \"registers\" is neither register nor memory",
         "@1s ; model \"\" is neither register nor memory",
         "memory:haep@1s ; memory area \"haep\" is none of heap, stack, data, any",

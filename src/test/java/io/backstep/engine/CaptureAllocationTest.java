@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.backstep.engine;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.lang.management.ManagementFactory;
+import java.nio.file.Path;
+import java.util.Deque;
+
+import com.sun.management.ThreadMXBean;
+import io.backstep.core.ExecutionState;
+import io.backstep.core.TargetEvent;
+import io.backstep.core.TargetEvent.Kind;
+import io.backstep.retain.KeepLast;
+import io.backstep.store.CheckpointStore;
+import io.backstep.target.process.ProcessTarget;
+import io.backstep.target.process.Victim;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The promise that captures make no garbage, so that no garbage collection disturbs the next pause. */
+@Timeout(120)
+class CaptureAllocationTest {
+    /** A Checkpoint: header, two longs, a reference. 32 bytes with compressed references, 40 without. */
+    private static final long BYTES_PER_CAPTURE = 40;
+    private static final int WARM_UP = 300;
+    private static final int CAPTURES = 1_000;
+    private static final long INTERVAL_NS = 1_000_000;
+    private static final int PAGES_PER_ROUND = 200;
+
+    @TempDir
+    private Path directory;
+    private final ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+    private final TargetEvent event = new TargetEvent();
+    private final Deque<ExecutionState> states = Captures.newStateQueue();
+    private final RunLog log = new RunLog();
+    private Victim victim;
+
+    @BeforeEach
+    void start() {
+        Victim.assumeProtection();
+        assumeTrue(threads.isThreadAllocatedMemorySupported() && threads.isThreadAllocatedMemoryEnabled(),
+                "this JVM does not count the bytes that a thread allocates");
+        int manyRounds = 1_000_000;
+        victim = Victim.start(directory.resolve("output"), directory.resolve("error"),
+                Victim.command("dirty", 16, PAGES_PER_ROUND, 1, manyRounds));
+    }
+
+    @AfterEach
+    void end() {
+        if (victim != null) {
+            victim.close();
+        }
+    }
+
+    @Test
+    void shouldAllocateOnlyTheCheckpointForACapture() {
+        try (ProcessTarget target = ProcessTarget.attach(victim.pid());
+                CheckpointStore store = new CheckpointStore(256L << 20, states::addLast);
+                Captures captures = new Captures(target, store, new KeepLast(3), log, states)) {
+            Victim.begin(target);
+            captures.take();
+            target.resume();
+            take(captures, target, WARM_UP);
+
+            long before = threads.getThreadAllocatedBytes(Thread.currentThread().getId());
+            take(captures, target, CAPTURES);
+            long bytes = threads.getThreadAllocatedBytes(Thread.currentThread().getId()) - before;
+
+            assertTrue(bytes <= CAPTURES * BYTES_PER_CAPTURE, (double) bytes / CAPTURES + " bytes for each capture");
+            double dirty = log.pageCounts().dirtyMean();
+            assertTrue(dirty >= PAGES_PER_ROUND / 2.0, "only " + dirty + " dirty pages on average");
+        }
+    }
+
+    private void take(Captures captures, ProcessTarget target, int count) {
+        for (int i = 0; i < count; i++) {
+            target.await(System.nanoTime() + INTERVAL_NS, event);
+            assertEquals(Kind.NONE, event.kind());
+            captures.take();
+        }
+    }
+}

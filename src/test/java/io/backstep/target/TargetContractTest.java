@@ -1,0 +1,536 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.backstep.target;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.SortedMap;
+import java.util.TreeMap;
+import java.util.function.LongSupplier;
+
+import io.backstep.core.BackstepException;
+import io.backstep.core.BackstepException.Reason;
+import io.backstep.core.Target;
+import io.backstep.core.TargetEvent;
+import io.backstep.core.TargetEvent.Kind;
+import io.backstep.target.FaultyTarget.Failure;
+import io.backstep.target.Shadow.Moment;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+/** What every target promises to whoever captures it and rolls it back. */
+@Timeout(120)
+public abstract class TargetContractTest {
+    private static final long INTERVAL_NS = 5_000_000;
+    private static final long LONG_NS = 60_000_000_000L;
+    private static final int MANY = 200;
+
+    private final TargetEvent event = new TargetEvent();
+    private Target target;
+    private Shadow shadow;
+
+    /**
+     * A target that was started and stands. Left to itself its program writes pages all the time, gives some back now and then, and
+     * exits with 0 after some seconds.
+     */
+    protected abstract Target open() throws Exception;
+
+    /** The pages of the standing target that are not all zero, read by other means than the target's. */
+    protected abstract SortedMap<Long, byte[]> image();
+
+    /** Those of them that have content of their own. */
+    protected abstract SortedMap<Long, byte[]> ownPages();
+
+    /** Does all of the program stand? */
+    protected abstract boolean isStanding();
+
+    /** The clock of the deadlines. */
+    protected abstract LongSupplier clock();
+
+    /** After the target was let go: waits until its program has come to its end, and checks that it was the right one. */
+    protected abstract void assertEndsWellAlone() throws Exception;
+
+    /** After the target and all states were closed: checks that none of its descriptors, memory or states are left. */
+    protected abstract void assertNothingIsLeft();
+
+    @BeforeEach
+    void openTarget() throws Exception {
+        target = open();
+        shadow = new Shadow(target);
+    }
+
+    @AfterEach
+    void closeTarget() {
+        if (shadow != null) {
+            shadow.close();
+        }
+        if (target != null) {
+            target.kill();
+            target.close();
+        }
+        assertNothingIsLeft();
+    }
+
+    private void runOn() {
+        target.resume();
+        target.await(clock().getAsLong() + INTERVAL_NS, event);
+        assertEquals(Kind.NONE, event.kind(), event.detail());
+    }
+
+    private void runOnAndHalt() {
+        runOn();
+        target.halt();
+    }
+
+    private Reason reasonOf(Runnable action) {
+        return assertThrows(BackstepException.class, action::run).reason();
+    }
+
+    private void assertAllTold() {
+        assertNull(shadow.differenceFrom(ownPages()));
+    }
+
+    private static Set<Long> differing(SortedMap<Long, byte[]> a, SortedMap<Long, byte[]> b) {
+        Set<Long> pages = new HashSet<>(a.keySet());
+        pages.addAll(b.keySet());
+        pages.removeIf(page -> Arrays.equals(a.get(page), b.get(page)));
+        return pages;
+    }
+
+    private static void assertSame(SortedMap<Long, byte[]> expected, SortedMap<Long, byte[]> found) {
+        assertEquals(Set.of(), differing(expected, found), "pages that differ");
+    }
+
+    /* ---- captures ---- */
+
+    @Test
+    void shouldGiveAllOfTheMemoryWithTheFirstCapture() {
+        shadow.capture();
+
+        assertAllTold();
+        assertTrue(shadow.lastCapture().trackedPages() >= shadow.pages().size());
+    }
+
+    @Test
+    void shouldGiveEveryPageThatWasWrittenSinceTheLastCapture() {
+        shadow.capture();
+        for (int i = 0; i < 20; i++) {
+            SortedMap<Long, byte[]> before = image();
+            runOnAndHalt();
+
+            shadow.capture();
+
+            assertFalse(shadow.lastCapture().pages().isEmpty(), "nothing was written in an interval");
+            assertNotEquals(Set.of(), differing(before, image()), "the program does not run");
+            assertAllTold();
+        }
+    }
+
+    @Test
+    void shouldGivePagesInAscendingOrder() {
+        for (int i = 0; i < 5; i++) {
+            shadow.capture();
+            for (long k = 1; k < shadow.lastCapture().pages().size(); k++) {
+                assertTrue(shadow.lastCapture().pages().get(k - 1) < shadow.lastCapture().pages().get(k));
+            }
+            runOnAndHalt();
+        }
+    }
+
+    @Test
+    void shouldGiveNothingOfATargetThatStoodSinceTheLastCapture() {
+        shadow.capture();
+        runOnAndHalt();
+        shadow.capture();
+
+        shadow.capture();
+
+        assertEquals(0, shadow.lastCapture().pages().size());
+        assertTrue(shadow.lastCapture().dropped().isEmpty());
+    }
+
+    @Test
+    void shouldTellPagesThatWereGivenBack() {
+        shadow.capture();
+        long told = 0;
+        for (int i = 0; i < MANY && told == 0; i++) {
+            Set<Long> before = new HashSet<>(shadow.pages().keySet());
+            runOnAndHalt();
+            shadow.capture();
+            told = shadow.lastCapture().dropped().pageCount();
+            for (long k = 0; k < told; k++) {
+                assertTrue(before.contains(shadow.lastCapture().dropped().page(k)), "told of a page that had no content");
+            }
+        }
+
+        assertTrue(told > 0, "no page was given back in " + MANY + " intervals");
+        assertAllTold();
+    }
+
+    @Test
+    void shouldTellWhenItStoodAndForHowLong() {
+        shadow.capture();
+        target.resume();
+        target.await(clock().getAsLong() + INTERVAL_NS, event);
+        long before = clock().getAsLong();
+
+        shadow.capture();
+
+        long passed = clock().getAsLong() - before;
+        assertTrue(shadow.lastCapture().atNs() - before >= 0 && shadow.lastCapture().atNs() - before <= passed);
+        assertTrue(shadow.lastCapture().pauseNs() > 0 && shadow.lastCapture().pauseNs() <= passed);
+    }
+
+    @Test
+    void shouldStayHaltedThroughACaptureAndRunThroughOneOtherwise() {
+        shadow.capture();
+        assertTrue(isStanding());
+
+        runOn();
+        shadow.capture();
+        assertFalse(isStanding());
+    }
+
+    @Test
+    void shouldCopyWhileItRuns() {
+        target.resume();
+        shadow.lastCapture().live(true);
+        while (!target.capture(shadow.lastCapture())) {
+            shadow.frames(shadow.lastCapture().framesNeeded());
+        }
+        assertFalse(isStanding());
+        assertFalse(shadow.lastCapture().pages().isEmpty());
+        shadow.moment();
+        shadow.lastCapture().live(false);
+
+        target.halt();
+        shadow.capture();
+
+        assertAllTold();
+    }
+
+    /* ---- too few frames, and captures that fail ---- */
+
+    @Test
+    void shouldStandAndTellHowManyFramesItNeeds() {
+        shadow.frames(0);
+
+        assertFalse(shadow.tryCapture());
+
+        assertTrue(isStanding());
+        assertTrue(shadow.lastCapture().framesNeeded() > 0);
+        shadow.frames(shadow.lastCapture().framesNeeded());
+        assertTrue(shadow.tryCapture());
+        shadow.moment();
+        assertAllTold();
+    }
+
+    @Test
+    void shouldRunOnAndForgetNoPageWhenACaptureIsGivenUp() {
+        shadow.capture();
+        runOn();
+        for (int i = 0; i < 10; i++) {
+            shadow.frames(0);
+            assertFalse(shadow.tryCapture());
+            target.abandonCapture();
+
+            assertFalse(isStanding());
+            target.await(clock().getAsLong() + INTERVAL_NS, event);
+        }
+
+        target.halt();
+        shadow.capture();
+
+        assertAllTold();
+    }
+
+    @Test
+    void shouldForgetNoPageWhenCapturesFail() {
+        FaultyTarget faulty = new FaultyTarget(target, 42);
+        target = faulty;
+        shadow = new Shadow(faulty);
+        faulty.rate(Failure.CAPTURE_FAILS, 0.5);
+        faulty.rate(Failure.CAPTURE_SHORT, 0.3);
+        for (int i = 0; i < 30; i++) {
+            try {
+                shadow.capture();
+                assertAllTold();
+            } catch (BackstepException e) {
+                assertEquals(Reason.FAILED, e.reason());
+            }
+            runOnAndHalt();
+        }
+        faulty.rate(Failure.CAPTURE_FAILS, 0);
+
+        shadow.capture();
+
+        assertAllTold();
+        assertTrue(faulty.failures() > 10, faulty.failures() + " failures");
+    }
+
+    /* ---- rollbacks ---- */
+
+    @Test
+    void shouldRestoreEveryByteOfTheNewestCheckpoint() {
+        Moment newest = shadow.capture();
+        SortedMap<Long, byte[]> image = image();
+        runOnAndHalt();
+
+        shadow.rollBack(newest);
+
+        assertTrue(isStanding());
+        assertSame(image, image());
+    }
+
+    @Test
+    void shouldRestoreEveryByteOfAnyCheckpoint() {
+        for (int age = 1; age <= 4; age++) {
+            List<Moment> moments = new ArrayList<>();
+            List<SortedMap<Long, byte[]>> images = new ArrayList<>();
+            for (int i = 0; i < 4; i++) {
+                moments.add(shadow.capture());
+                images.add(image());
+                runOnAndHalt();
+            }
+            runOn();
+
+            shadow.rollBack(moments.get(4 - age));
+
+            assertSame(images.get(4 - age), image());
+        }
+    }
+
+    @Test
+    void shouldGoBackToTheSameCheckpointAgainAndAgain() {
+        Moment moment = shadow.capture();
+        SortedMap<Long, byte[]> image = image();
+        for (int i = 0; i < 10; i++) {
+            runOn();
+            shadow.rollBack(moment);
+            assertSame(image, image());
+        }
+    }
+
+    @Test
+    void shouldGoBackWithoutHavingRun() {
+        Moment moment = shadow.capture();
+        SortedMap<Long, byte[]> image = image();
+
+        shadow.rollBack(moment);
+
+        assertSame(image, image());
+    }
+
+    @Test
+    void shouldGoBackBehindACaptureThatWasGivenUp() {
+        Moment moment = shadow.capture();
+        SortedMap<Long, byte[]> image = image();
+        runOn();
+        shadow.frames(0);
+        assertFalse(shadow.tryCapture());
+        target.abandonCapture();
+        target.await(clock().getAsLong() + INTERVAL_NS, event);
+
+        shadow.rollBack(moment);
+
+        assertSame(image, image());
+    }
+
+    @Test
+    void shouldTrackOnAfterARollback() {
+        for (int i = 0; i < 10; i++) {
+            Moment moment = shadow.capture();
+            runOn();
+            shadow.rollBack(moment);
+            shadow.capture();
+            for (long k = 0; k < shadow.lastCapture().pages().size(); k++) {
+                assertFalse(moment.pages.containsKey(shadow.lastCapture().pages().get(k)), "a rollback counts as a write");
+            }
+            runOnAndHalt();
+            shadow.capture();
+            assertAllTold();
+        }
+    }
+
+    @Test
+    void shouldComeToTheSameEndAfterRollbacks() {
+        for (int i = 0; i < 10; i++) {
+            Moment moment = shadow.capture();
+            runOn();
+            shadow.rollBack(moment);
+            runOnAndHalt();
+        }
+        target.resume();
+
+        target.await(clock().getAsLong() + LONG_NS, event);
+
+        assertEquals(Kind.ENDED, event.kind(), event.detail());
+        assertEquals(0, event.exitCode());
+        assertNull(event.exitSignal());
+    }
+
+    /* ---- standing and running ---- */
+
+    @Test
+    void shouldStandWhenStartedAndHalted() {
+        assertTrue(isStanding());
+        target.resume();
+        assertFalse(isStanding());
+        target.halt();
+        target.halt();
+        assertTrue(isStanding());
+        SortedMap<Long, byte[]> image = image();
+        assertSame(image, image());
+        target.resume();
+        assertFalse(isStanding());
+    }
+
+    @Test
+    void shouldEndAWaitAtItsDeadline() {
+        target.resume();
+        long deadline = clock().getAsLong() + INTERVAL_NS;
+
+        target.await(deadline, event);
+
+        assertEquals(Kind.NONE, event.kind());
+        assertTrue(clock().getAsLong() - deadline >= 0);
+    }
+
+    @Test
+    void shouldEndTheNextWaitWhenWoken() {
+        target.resume();
+        long deadline = clock().getAsLong() + LONG_NS;
+        target.wake();
+
+        target.await(deadline, event);
+
+        assertEquals(Kind.NONE, event.kind());
+        assertTrue(clock().getAsLong() - deadline < 0);
+    }
+
+    /* ---- states ---- */
+
+    @Test
+    void shouldFillAStateAgainAfterItWasCleared() {
+        Moment old = shadow.capture();
+        runOnAndHalt();
+        old.state.clear();
+        shadow.lastCapture().state(old.state);
+        Moment moment = shadow.capture();
+        SortedMap<Long, byte[]> image = image();
+        runOn();
+
+        shadow.rollBack(moment);
+
+        assertSame(image, image());
+    }
+
+    @Test
+    void shouldCloseAndClearStatesAtAnyTime() {
+        Moment moment = shadow.capture();
+        target.newState().close();
+        moment.state.clear();
+        moment.state.clear();
+        moment.state.close();
+        moment.state.close();
+
+        runOnAndHalt();
+        shadow.capture();
+        assertAllTold();
+    }
+
+    @Test
+    void shouldCommitAndThenGoBackToWhatWasCommitted() {
+        Moment moment = shadow.capture();
+        target.commit(moment.state);
+        SortedMap<Long, byte[]> image = image();
+        runOn();
+        assertTrue(target.heldBytes() >= 0);
+
+        shadow.rollBack(moment);
+
+        assertSame(image, image());
+    }
+
+    /* ---- ends ---- */
+
+    @Test
+    void shouldEndByItself() {
+        shadow.capture();
+        target.resume();
+
+        target.await(clock().getAsLong() + LONG_NS, event);
+
+        assertEquals(Kind.ENDED, event.kind(), event.detail());
+        assertEquals(0, event.exitCode());
+        assertNull(event.exitSignal());
+        assertEquals(Reason.GONE, reasonOf(target::halt));
+        assertEquals(Reason.GONE, reasonOf(shadow::capture));
+    }
+
+    @Test
+    void shouldTellItsEndAgain() {
+        target.kill();
+        for (int i = 0; i < 2; i++) {
+            target.await(clock().getAsLong() + LONG_NS, event);
+
+            assertEquals(Kind.ENDED, event.kind());
+            assertEquals("SIGKILL", event.exitSignal());
+        }
+    }
+
+    @Test
+    void shouldBeGoneOnceKilledThoughItWasHalted() {
+        Moment moment = shadow.capture();
+        target.kill();
+
+        assertEquals(Reason.GONE, reasonOf(() -> shadow.rollBack(moment)));
+        assertEquals(Reason.GONE, reasonOf(shadow::capture));
+        assertEquals(Reason.GONE, reasonOf(target::halt));
+    }
+
+    @Test
+    void shouldRunOnToItsEndWhenTrackingStops() {
+        shadow.capture();
+        runOnAndHalt();
+        target.stopTracking();
+        target.resume();
+
+        target.await(clock().getAsLong() + LONG_NS, event);
+
+        assertEquals(Kind.ENDED, event.kind(), event.detail());
+        assertEquals(0, event.exitCode());
+    }
+
+    @Test
+    void shouldRunOnToItsEndWhenItIsLetGo() throws Exception {
+        Moment moment = shadow.capture();
+        runOn();
+        shadow.rollBack(moment);
+
+        target.close();
+        target.close();
+
+        target = null;
+        assertEndsWellAlone();
+    }
+
+    /* ---- for people ---- */
+
+    @Test
+    void shouldHaveANameAndAKind() {
+        assertTrue(Set.of("process", "region", "vm", "fake").contains(target.kind()), target.kind());
+        assertFalse(target.name().isBlank());
+    }
+}
