@@ -3,7 +3,6 @@ package io.backstep.target;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
-import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -125,16 +124,19 @@ public abstract class TargetContractTest {
     @Test
     void shouldGiveEveryPageThatWasWrittenSinceTheLastCapture() {
         shadow.capture();
+        int written = 0;
         for (int i = 0; i < 20; i++) {
             SortedMap<Long, byte[]> before = image();
             runOnAndHalt();
 
             shadow.capture();
 
-            assertFalse(shadow.lastCapture().pages().isEmpty(), "nothing was written in an interval");
-            assertNotEquals(Set.of(), differing(before, image()), "the program does not run");
+            boolean nothingTold = shadow.lastCapture().pages().isEmpty();
+            assertEquals(nothingTold, nothingTold && differing(before, image()).isEmpty());
+            written += nothingTold ? 0 : 1; // a busy machine may not let it run in each interval
             assertAllTold();
         }
+        assertTrue(written > 0, "the program does not run");
     }
 
     @Test
