@@ -115,7 +115,7 @@ final class RandomRollbacks {
                 new Plan("simd", 0, seed, 1_000),
                 new Plan("blocking", 30, seed, 800),
                 new Plan("layout", 0, seed, 900),
-                new Plan("files", 0, seed, 1_800, directory.resolve("written")),
+                new Plan("files", 0, seed, 1_800, directory.resolve("written"), "--no-churn"),
                 new Plan("signals", 30, seed, 2_000),
                 new Plan("server", 0, seed, 2_500)).filter(plan -> only.isEmpty() || plan.name.equals(only)).toList();
     }

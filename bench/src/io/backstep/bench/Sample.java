@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.backstep.bench;
+
+import java.util.Arrays;
+import java.util.SplittableRandom;
+import java.util.function.ToDoubleFunction;
+
+/** Numbers of one kind in the order in which they were measured, and what is told of them. */
+final class Sample {
+    /** Seed of the resampling: the same numbers give the same interval. */
+    static final long SEED = 1;
+    private static final int RESAMPLES = 2000;
+    private static final double TAIL = 0.025;
+
+    private double[] values = new double[64];
+    private int size;
+
+    void add(double value) {
+        if (size == values.length) {
+            values = Arrays.copyOf(values, 2 * size);
+        }
+        values[size++] = value;
+    }
+
+    int size() {
+        return size;
+    }
+
+    double value(int index) {
+        return values[index];
+    }
+
+    double minimum() {
+        return quantile(0);
+    }
+
+    double maximum() {
+        return quantile(1);
+    }
+
+    double lowerQuartile() {
+        return quantile(0.25);
+    }
+
+    double median() {
+        return quantile(0.5);
+    }
+
+    double upperQuartile() {
+        return quantile(0.75);
+    }
+
+    /** Between two numbers, the value on the line between them. NaN when there are none. */
+    double quantile(double share) {
+        double[] sorted = Arrays.copyOf(values, size);
+        Arrays.sort(sorted);
+        return quantile(sorted, share);
+    }
+
+    private static double quantile(double[] sorted, double share) {
+        if (sorted.length == 0) {
+            return Double.NaN;
+        }
+        double place = share * (sorted.length - 1);
+        int below = (int) place;
+        int above = Math.min(below + 1, sorted.length - 1);
+        return sorted[below] + (place - below) * (sorted[above] - sorted[below]);
+    }
+
+    /** What was measured first, or last. */
+    Sample half(boolean second) {
+        Sample half = new Sample();
+        for (int i = second ? size / 2 : 0; i < (second ? size : size / 2); i++) {
+            half.add(values[i]);
+        }
+        return half;
+    }
+
+    private Sample resample(SplittableRandom random) {
+        Sample drawn = new Sample();
+        for (int i = 0; i < size; i++) {
+            drawn.add(values[random.nextInt(size)]);
+        }
+        return drawn;
+    }
+
+    /** The 95 % interval of a statistic, by resampling. */
+    Interval interval(ToDoubleFunction<Sample> statistic) {
+        SplittableRandom random = new SplittableRandom(SEED);
+        Sample drawn = new Sample();
+        for (int i = 0; i < RESAMPLES && size > 0; i++) {
+            drawn.add(statistic.applyAsDouble(resample(random)));
+        }
+        return new Interval(drawn.quantile(TAIL), drawn.quantile(1 - TAIL));
+    }
+
+    /** The 95 % interval of the ratio of a statistic of one sample to that of another. */
+    static Interval ofRatio(Sample over, Sample under, ToDoubleFunction<Sample> statistic) {
+        SplittableRandom random = new SplittableRandom(SEED);
+        Sample drawn = new Sample();
+        for (int i = 0; i < RESAMPLES && over.size > 0 && under.size > 0; i++) {
+            drawn.add(statistic.applyAsDouble(over.resample(random)) / statistic.applyAsDouble(under.resample(random)));
+        }
+        return new Interval(drawn.quantile(TAIL), drawn.quantile(1 - TAIL));
+    }
+
+    /** From here to there. */
+    record Interval(double low, double high) {
+    }
+}
