@@ -18,6 +18,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -27,6 +28,7 @@ import org.junit.jupiter.api.extension.RegisterExtension;
  * A program may be missing that was not yet started. Two moments are bad, and counted: while the program makes a call that is not
  * its own, before protection has begun, a kill may end it; half-way through a rollback it does.
  */
+@Tag("soak")
 @Timeout(value = 10, unit = TimeUnit.MINUTES)
 class KillIT {
     private static final int KILLS = Integer.getInteger("backstep.kills", 100);

@@ -21,6 +21,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -30,6 +31,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** A program under {@code backstep run} does what it would do alone: its output, its status, its surroundings. */
+@Tag("soak")
 @Timeout(value = 3, unit = TimeUnit.MINUTES)
 class RunIT {
     private static final List<String> QUIET = List.of("--log", "error");
