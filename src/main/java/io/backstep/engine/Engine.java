@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.OptionalLong;
 import java.util.Queue;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.function.LongSupplier;
 
 import io.backstep.core.BackstepException;
@@ -19,7 +20,6 @@ import io.backstep.core.TargetEvent;
 import io.backstep.retain.KeepLast;
 import io.backstep.store.CheckpointStore;
 import org.agrona.concurrent.Agent;
-import org.agrona.concurrent.ManyToOneConcurrentLinkedQueue;
 
 /**
  * Protects one target: takes captures at the interval, rolls back when an error is noticed, and lets go at the end.
@@ -42,7 +42,7 @@ public final class Engine implements Agent, AutoCloseable {
     private final Captures captures;
     private final Rollbacks rollbacks;
     private final TargetEvent event = new TargetEvent();
-    private final Queue<EngineRequest<?>> requests = new ManyToOneConcurrentLinkedQueue<>();
+    private final Queue<EngineRequest<?>> requests = new ConcurrentLinkedQueue<>(); // at the end, who asks refuses, too
     private final long endNs;
     private volatile boolean done;
     private boolean isProtecting;
@@ -222,9 +222,10 @@ public final class Engine implements Agent, AutoCloseable {
     }
 
     private void onEnd() {
-        exit = event.exitSignal() == null ? RunRecord.Exit.ofCode(event.exitCode()) :
-                RunRecord.Exit.ofSignal(event.exitSignal());
-                finish();
+        exit = event.exitSignal() == null
+                ? RunRecord.Exit.ofCode(event.exitCode())
+                : RunRecord.Exit.ofSignal(event.exitSignal());
+        finish();
     }
 
     private void onReplaced() {

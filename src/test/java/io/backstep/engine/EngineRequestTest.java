@@ -56,12 +56,12 @@ class EngineRequestTest {
         rig.start();
         CompletableFuture<Void> asked = CompletableFuture.runAsync(() -> {
             long id = rig.engine().requestCheckpoint().join();
-            assertEquals(id, rig.engine().requestRollback(OptionalLong.of(id)).join().toCheckpoint());
+            assertTrue(rig.engine().requestRollback(OptionalLong.empty()).join().toCheckpoint() >= id);
             assertEquals(1, rig.engine().requestStatus().join().rollbacks());
             rig.engine().requestDetach().join();
         });
 
-        while (!rig.engine().isDone()) {
+        while (!asked.isDone()) {
             rig.engine().doWork();
         }
 
