@@ -402,22 +402,19 @@ public final class Engine implements Agent, AutoCloseable {
         }
     }
 
+    private Checkpoint numbered(long id) {
+        List<Checkpoint> kept = store.checkpoints();
+        return kept.stream().filter(checkpoint -> checkpoint.id() == id).findFirst().orElseThrow(() -> {
+            List<String> ids = kept.stream().map(checkpoint -> Long.toString(checkpoint.id())).toList();
+            return new BackstepException(Reason.FAILED,
+                    "checkpoint " + id + " is not kept; kept are " + String.join(", ", ids));
+        });
+    }
+
     private RollbackRecord rollBackAsAsked(OptionalLong to) {
         requireProtection();
         long now = clock.getAsLong();
-        List<Checkpoint> kept = store.checkpoints();
-        Checkpoint wanted = to.isEmpty()
-                ? null
-                : kept.stream()
-                          .filter(c -> c.id() == to.getAsLong())
-                          .findFirst()
-                          .orElseThrow(()
-                                               -> new BackstepException(Reason.FAILED,
-                                                       "checkpoint " + to.getAsLong() + " is not kept; kept are "
-                                                               + String.join(", ",
-                                                                       kept.stream()
-                                                                               .map(c -> Long.toString(c.id()))
-                                                                               .toList())));
+        Checkpoint wanted = to.isEmpty() ? null : numbered(to.getAsLong());
         int told = log.rollbacks().size();
         DetectionRecord detection = noted("ctl", "rollback", now, now);
         boolean restored = wanted == null ? rollBackToBest(now) : rollBackTo(wanted, recovery.nextAttempt(), now);
@@ -428,7 +425,14 @@ public final class Engine implements Agent, AutoCloseable {
         if (!restored) {
             throw new BackstepException(Reason.REFUSED, "no checkpoint could be restored");
         }
-        return log.rollbacks().get(log.rollbacks().size() - 1);
+        if (broken != null) {
+            throw broken;
+        }
+        List<RollbackRecord> rollbacksNow = log.rollbacks();
+        if (rollbacksNow.size() == told) {
+            throw new BackstepException(Reason.GONE, "the target ended in the rollback");
+        }
+        return rollbacksNow.get(rollbacksNow.size() - 1);
     }
 
     private void answerRequests() {

@@ -29,7 +29,7 @@ final class HostFiles {
     }
 
     List<Facility> facilities() {
-        return List.of(attaching(), memory(), hugePages(), swap(), processors());
+        return List.of(systemCallFilter(), attaching(), memory(), hugePages(), swap(), processors());
     }
 
     /** The setting's value, or nothing when this kernel has no such setting. */
@@ -50,6 +50,15 @@ final class HostFiles {
         int dot = release.indexOf('.');
         long minor = dot < 0 ? 0 : numberAt(release, dot + 1);
         return major > FIRST_MAJOR || major == FIRST_MAJOR && minor >= FIRST_MINOR;
+    }
+
+    /** A program inherits its starter's filter. */
+    private Facility systemCallFilter() {
+        boolean filtered = numberAt(field(read("proc/self/status"), "Seccomp:"), 0) != 0;
+        return new Facility("no seccomp filter", filtered ? State.MISSING : State.OK,
+                filtered ? "backstep has one, and so has every program that it starts" : "none", true,
+                "programs with a filter are refused: a system call made in them for tracking could be their death",
+                "a container without a seccomp profile, a service without SystemCallFilter");
     }
 
     private Facility attaching() {

@@ -168,6 +168,31 @@ class EngineRequestTest {
     }
 
     @Test
+    void shouldTellWhoAskedThatTheRollbackFailedHalfway() {
+        rig.start();
+        rig.runUntil(23 * MS);
+        rig.target.next(Failure.ROLLBACK_BROKEN, 1);
+        CompletableFuture<RollbackRecord> answer = rig.engine().requestRollback(OptionalLong.empty());
+
+        rig.runToTheEnd();
+
+        assertEquals(Reason.BROKEN, failureOf(answer).reason());
+        assertEquals(List.of(Outcome.BROKEN), rig.heard.rollbacks.stream().map(RollbackRecord::outcome).toList());
+    }
+
+    @Test
+    void shouldTellWhoAskedThatTheTargetEndedInTheRollback() {
+        rig.start();
+        rig.runUntil(23 * MS);
+        rig.target.next(Failure.ROLLBACK_GONE, 1);
+        CompletableFuture<RollbackRecord> answer = rig.engine().requestRollback(OptionalLong.of(2));
+
+        rig.runToTheEnd();
+
+        assertEquals(Reason.GONE, failureOf(answer).reason());
+    }
+
+    @Test
     void shouldTryTheNewestForAnErrorAfterARefusedRequest() {
         rig.start();
         rig.runUntil(23 * MS);

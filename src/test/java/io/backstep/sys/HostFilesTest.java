@@ -26,6 +26,7 @@ class HostFilesTest {
     @Test
     void shouldNotFailOnAHostThatTellsNothing() {
         expect("kernel", State.LIMITED, "does not tell its version");
+        expect("no seccomp filter", State.OK, "none");
         expect("attaching", State.OK, "no yama: processes of this user");
         expect("memory", State.OK, "unknown");
         expect("transparent huge pages", State.OK, "none");
@@ -57,6 +58,13 @@ class HostFilesTest {
         write("proc/self/status", capable ? CAP_SYS_PTRACE : NO_CAPABILITY);
 
         expect("attaching", state, detail);
+    }
+
+    @Test
+    void shouldMissTheFreedomFromASeccompFilter() throws IOException {
+        write("proc/self/status", NO_CAPABILITY + "Seccomp:\t2\nSeccomp_filters:\t1\n");
+
+        expect("no seccomp filter", State.MISSING, "backstep has one, and so has every program that it starts");
     }
 
     @Test

@@ -92,6 +92,17 @@ public abstract class TargetContractTest {
         target.halt();
     }
 
+    /** Begins a capture without frames and lets it be, when the program has written something. */
+    private void giveUpACapture() {
+        runOn();
+        shadow.frames(0);
+        while (shadow.tryCapture()) {
+            shadow.moment();
+            runOn();
+        }
+        target.abandonCapture();
+    }
+
     private Reason reasonOf(Runnable action) {
         return assertThrows(BackstepException.class, action::run).reason();
     }
@@ -241,11 +252,8 @@ public abstract class TargetContractTest {
     @Test
     void shouldRunOnAndForgetNoPageWhenACaptureIsGivenUp() {
         shadow.capture();
-        runOn();
         for (int i = 0; i < 10; i++) {
-            shadow.frames(0);
-            assertFalse(shadow.tryCapture());
-            target.abandonCapture();
+            giveUpACapture();
 
             assertFalse(isStanding());
             target.await(clock().getAsLong() + INTERVAL_NS, event);
@@ -338,10 +346,7 @@ public abstract class TargetContractTest {
     void shouldGoBackBehindACaptureThatWasGivenUp() {
         Moment moment = shadow.capture();
         SortedMap<Long, byte[]> image = image();
-        runOn();
-        shadow.frames(0);
-        assertFalse(shadow.tryCapture());
-        target.abandonCapture();
+        giveUpACapture();
         target.await(clock().getAsLong() + INTERVAL_NS, event);
 
         shadow.rollBack(moment);
