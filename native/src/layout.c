@@ -22,11 +22,12 @@
 #include "process.h"
 
 #define PAGE_UP(address) (((address) + BS_PAGE_SIZE - 1) & ~(uint64_t) (BS_PAGE_SIZE - 1))
+#define FIELD_START_STACK 28
 #define FIELD_START_BRK 47
 
 /* ---- opening ----------------------------------------------------------------------------------------------- */
 
-static int read_heap_start(struct bs_process *p) {
+static int read_places(struct bs_process *p) {
     char text[2048];
     int file = openat(p->proc, "stat", O_RDONLY | O_CLOEXEC);
     ssize_t length = file < 0 ? -1 : read(file, text, sizeof text - 1);
@@ -36,10 +37,13 @@ static int read_heap_start(struct bs_process *p) {
     text[length > 0 ? length : 0] = 0;
     char *field = strrchr(text, ')'); /* the end of field 2, which may hold anything */
     for (int number = 2; field && number < FIELD_START_BRK; number++) {
+        if (number == FIELD_START_STACK) {
+            p->room = strtoull(field, NULL, 10) & ~(uint64_t) (BS_PAGE_SIZE - 1);
+        }
         field = strchr(field + 1, ' ');
     }
     if (!field) {
-        return bs_fail_errno("read where the heap of process %d starts", (int) p->pid);
+        return bs_fail_errno("read where stack and heap of process %d start", (int) p->pid);
     }
     p->heap_start = PAGE_UP(strtoull(field, NULL, 10));
     return 0;
@@ -93,7 +97,7 @@ int bs_layout_open(struct bs_process *p) {
             return bs_fail_errno("open process %d", (int) p->pid);
         }
     }
-    if ((result = read_heap_start(p)) < 0 || (result = read_special(p)) < 0) {
+    if ((result = read_places(p)) < 0 || (result = read_special(p)) < 0) {
         return result;
     }
     return bs_layout_read(p, &p->fresh);
@@ -241,6 +245,10 @@ int bs_layout_register_one(struct bs_process *p, const struct bs_mapping *mappin
     struct uffdio_register range = {.range = {.start = mapping->start, .len = mapping->end - mapping->start},
                                     .mode = UFFDIO_REGISTER_MODE_WP};
     if (ioctl(p->uffd, UFFDIO_REGISTER, &range) < 0) {
+        if (errno == EBUSY) {
+            return bs_fail(BS_EUNFIT, "process %d handles faults of %llx-%llx by itself (userfaultfd)", (int) p->pid,
+                           (unsigned long long) mapping->start, (unsigned long long) mapping->end);
+        }
         return bs_fail_errno("track %llx-%llx of process %d", (unsigned long long) mapping->start,
                              (unsigned long long) mapping->end, (int) p->pid);
     }
@@ -342,6 +350,17 @@ static int protection(const struct bs_mapping *mapping) {
            (mapping->flags & MAPPING_EXECUTE ? PROT_EXEC : 0);
 }
 
+static int open_same(int directory, const char *path, const struct bs_mapping *mapping) {
+    struct stat status;
+    bool shared_write = (mapping->flags & MAPPING_SHARED) && (mapping->flags & MAPPING_WRITE);
+    int descriptor = openat(directory, path, (shared_write ? O_RDWR : O_RDONLY) | O_CLOEXEC);
+    if (descriptor >= 0 && (fstat(descriptor, &status) < 0 || status.st_ino != mapping->inode)) {
+        close(descriptor);
+        descriptor = -1;
+    }
+    return descriptor;
+}
+
 /* Opens the file of a mapping and makes sure that it is still that file. */
 static int open_mapped(const struct bs_process *p, const struct bs_mapping *mapping) {
     const struct bs_mapped_file *file = (const struct bs_mapped_file *) p->mapped_files.data;
@@ -349,17 +368,17 @@ static int open_mapped(const struct bs_process *p, const struct bs_mapping *mapp
         if (file->device != mapping->device || file->inode != mapping->inode) {
             continue;
         }
-        struct stat status;
-        bool shared_write = (mapping->flags & MAPPING_SHARED) && (mapping->flags & MAPPING_WRITE);
-        int descriptor = open(file->path, (shared_write ? O_RDWR : O_RDONLY) | O_CLOEXEC);
-        if (descriptor >= 0 && fstat(descriptor, &status) == 0 && status.st_ino == mapping->inode) {
-            return descriptor;
+        char as_theirs[4096 + 8];
+        snprintf(as_theirs, sizeof as_theirs, "root%s", file->path); /* in another mount namespace */
+        int descriptor = open_same(AT_FDCWD, file->path, mapping);
+        if (descriptor < 0) {
+            descriptor = open_same(p->proc, as_theirs, mapping);
         }
         if (descriptor >= 0) {
-            close(descriptor);
+            return descriptor;
         }
-        return bs_fail(BS_EREFUSED, "process %d unmapped %s, which is no longer there to be mapped again", (int) p->pid,
-                       file->path);
+        return bs_fail(BS_EREFUSED, "process %d unmapped %s%s, which is no longer there to be mapped again",
+                       (int) p->pid, mapping->flags & MAPPING_SHARED ? "shared memory, " : "", file->path);
     }
     return bs_fail(BS_EREFUSED, "process %d unmapped a file (inode %llu) that cannot be mapped again", (int) p->pid,
                    (unsigned long long) mapping->inode);
@@ -381,9 +400,6 @@ static int check_difference(struct bs_process *p, uint64_t start, uint64_t end, 
             return descriptor;
         }
         close(descriptor);
-    } else if (wanted->flags & MAPPING_SHARED) {
-        return bs_fail(BS_EREFUSED, "process %d unmapped shared memory at %llx, which cannot be brought back",
-                       (int) p->pid, (unsigned long long) start);
     }
     return 0;
 }

@@ -126,6 +126,7 @@ struct bs_process {
     bool no_guard_category;        /* the kernel does not tell guard pages apart */
     uint64_t gadget;               /* address of a syscall instruction in the target */
     uint64_t heap_start;           /* page-aligned */
+    uint64_t room;                 /* address of a page of the target's first stack */
     struct bs_vector special;      /* bs_range in pages: vdso and its like, never touched */
     struct bs_vector mappings;     /* struct bs_mapping, as last seen and registered */
     struct bs_vector fresh;        /* struct bs_mapping, being read */

@@ -9,9 +9,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stddef.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -177,33 +178,120 @@ int bs_remote_close(struct bs_process *p, int theirs) {
     return bs_remote_call(p, SYS_close, (uint64_t[6]){(uint64_t) theirs}, &value);
 }
 
-static int borrow(struct bs_process *p, int ours, int *theirs) {
-    int64_t handle = 0, value = 0;
-    int result = bs_remote_call(p, SYS_pidfd_open, (uint64_t[6]){(uint64_t) getpid(), 0}, &handle);
-    if (result == 0 && handle < 0) {
-        errno = (int) -handle;
-        result = bs_fail_errno("process %d opening this process", (int) p->pid);
+/* ---- handing over a descriptor ---------------------------------------------------------------------------------- */
+
+/*
+ * What the pointers of a call lead to. It lies in a page of the target's first stack, whose own bytes come back
+ * afterwards; nobody sees it, since all of the target stands.
+ */
+struct room {
+    int sockets[2];
+    char byte;
+    struct iovec piece;
+    struct msghdr message;
+    union {
+        struct cmsghdr head;
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } control;
+};
+
+#define IN_ROOM(p, member) ((p)->room + offsetof(struct room, member))
+
+static int read_room(const struct bs_process *p, struct room *into) {
+    if (pread(p->memory, into, sizeof *into, (off_t) p->room) != sizeof *into) {
+        return bs_fail_errno("read the stack of process %d", (int) p->pid);
     }
+    return 0;
+}
+
+static int write_room(const struct bs_process *p, const struct room *from) {
+    if (pwrite(p->memory, from, sizeof *from, (off_t) p->room) != sizeof *from) {
+        return bs_fail_errno("write the stack of process %d", (int) p->pid);
+    }
+    return 0;
+}
+
+static int call_or_fail(struct bs_process *p, const char *what, long number, const uint64_t arguments[6]) {
+    int64_t value = 0;
+    int result = bs_remote_call(p, number, arguments, &value);
+    if (result == 0 && value < 0) {
+        errno = (int) -value;
+        result = bs_fail_errno("%s in process %d", what, (int) p->pid);
+    }
+    return result;
+}
+
+static struct msghdr message_of(void *piece, void *control) {
+    return (struct msghdr){
+        .msg_iov = piece, .msg_iovlen = 1, .msg_control = control, .msg_controllen = CMSG_SPACE(sizeof(int))};
+}
+
+/* Puts our descriptor into the socket that this number means in the target. */
+static int send_descriptor(const struct bs_process *p, int their_socket, int ours) {
+    int socket = (int) syscall(SYS_pidfd_getfd, p->pidfd, their_socket, 0);
+    if (socket < 0) {
+        return bs_fail_errno("fetch a socket of process %d", (int) p->pid);
+    }
+    struct room room = {.piece = {&room.byte, 1}, .message = message_of(&room.piece, &room.control)};
+    room.control.head =
+        (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof ours), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
+    memcpy(CMSG_DATA(&room.control.head), &ours, sizeof ours);
+    int result = sendmsg(socket, &room.message, MSG_NOSIGNAL) == 1
+                     ? 0
+                     : bs_fail_errno("send a descriptor to process %d", (int) p->pid);
+    close(socket);
+    return result;
+}
+
+static int receive_descriptor(struct bs_process *p, int their_socket, int *theirs) {
+    struct room room = {.piece = {(void *) IN_ROOM(p, byte), 1},
+                        .message = message_of((void *) IN_ROOM(p, piece), (void *) IN_ROOM(p, control))};
+    int result = write_room(p, &room);
+    if (result == 0) {
+        result = call_or_fail(p, "recvmsg", SYS_recvmsg,
+                              (uint64_t[6]){(uint64_t) their_socket, IN_ROOM(p, message), MSG_CMSG_CLOEXEC});
+    }
+    if (result < 0 || (result = read_room(p, &room)) < 0) {
+        return result;
+    }
+    if (room.message.msg_controllen < CMSG_LEN(sizeof *theirs)) {
+        errno = EMFILE;
+        return bs_fail_errno("receive a descriptor in process %d", (int) p->pid);
+    }
+    memcpy(theirs, CMSG_DATA(&room.control.head), sizeof *theirs);
+    return 0;
+}
+
+static int hand_over(struct bs_process *p, int ours, int *theirs) {
+    struct room room;
+    int result = call_or_fail(p, "socketpair", SYS_socketpair,
+                              (uint64_t[6]){AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, IN_ROOM(p, sockets)});
+    if (result < 0 || (result = read_room(p, &room)) < 0) {
+        return result;
+    }
+    if ((result = send_descriptor(p, room.sockets[0], ours)) == 0) {
+        result = receive_descriptor(p, room.sockets[1], theirs);
+    }
+    for (int i = 0; i < 2; i++) {
+        int closed = bs_remote_close(p, room.sockets[i]);
+        result = result < 0 ? result : closed;
+    }
+    return result;
+}
+
+/* By a socket pair of the target's: it need not be allowed to look into this process, nor have a number for it. */
+int bs_remote_borrow(struct bs_process *p, int ours, int *theirs) {
+    struct room own;
+    int result = read_room(p, &own);
     if (result < 0) {
         return result;
     }
-    result = bs_remote_call(p, SYS_pidfd_getfd, (uint64_t[6]){(uint64_t) handle, (uint64_t) ours, 0}, &value);
-    if (result == 0 && value < 0) {
-        errno = (int) -value;
-        result = bs_fail_errno("process %d taking a descriptor of this process", (int) p->pid);
-    }
-    int closed = bs_remote_close(p, (int) handle);
-    *theirs = (int) value;
-    return result < 0 ? result : closed;
+    result = hand_over(p, ours, theirs);
+    int restored = result == BS_EGONE ? 0 : write_room(p, &own);
+    return result < 0 ? result : restored;
 }
 
-/* Where yama restricts who may look into whom, the target is let in for as long as it takes. */
-int bs_remote_borrow(struct bs_process *p, int ours, int *theirs) {
-    prctl(PR_SET_PTRACER, (unsigned long) p->pid, 0, 0, 0);
-    int result = borrow(p, ours, theirs);
-    prctl(PR_SET_PTRACER, 0UL, 0, 0, 0);
-    return result;
-}
+/* ---- ending a thread -------------------------------------------------------------------------------------------- */
 
 int bs_remote_end_thread(struct bs_process *p, struct bs_thread *thread) {
     struct user_regs_struct registers;
