@@ -38,6 +38,7 @@ public final class ProcessTarget implements Target {
     private final RestoreWords restoreWords = new RestoreWords();
     private final RestorePagesWords restorePages = new RestorePagesWords();
     private final ProcessFaults faults;
+    private final ProcessUse use;
     private final PageRanges held = new PageRanges();
     private final PageRanges heldBefore = new PageRanges();
     private final PageRanges gone = new PageRanges();
@@ -52,6 +53,7 @@ public final class ProcessTarget implements Target {
         this.name = name;
         this.pid = process.pid();
         this.faults = new ProcessFaults(process, held);
+        this.use = new ProcessUse(ProcFiles.of(pid), heldOutput != null);
         process.holdBack(Signals.mask(ERROR_SIGNALS), false);
     }
 
@@ -255,7 +257,7 @@ public final class ProcessTarget implements Target {
 
     @Override
     public Set<String> unprotected() {
-        return ProcessUse.of(pid, heldOutput != null);
+        return use.look();
     }
 
     @Override

@@ -6,36 +6,46 @@ import java.io.UncheckedIOException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.HashMap;
 import java.util.LinkedHashSet;
+import java.util.Map;
 import java.util.Set;
 
 /**
  * What a process uses that a rollback does not restore, one sentence each. Looked up while it runs, so a use of a
- * moment can be missed.
+ * moment can be missed. What every program sets when it starts counts only if it changes later.
  */
 final class ProcessUse {
     private static final int ACCESS_MODE = 3;
     private static final int APPEND = 02000;
+    private static final int PROBABLY_SET_UP = 2;
 
     private final Path proc;
     private final boolean outputHeld;
-    private final Set<String> found = new LinkedHashSet<>();
+    private final Map<String, String> settings = new HashMap<>();
+    private Set<String> found = Set.of();
+    private int looks;
 
-    private ProcessUse(int pid, boolean outputHeld) {
-        proc = ProcFiles.of(pid);
+    /** @param proc the process's directory in /proc */
+    ProcessUse(Path proc, boolean outputHeld) {
+        this.proc = proc;
         this.outputHeld = outputHeld;
     }
 
-    static Set<String> of(int pid, boolean outputHeld) {
-        ProcessUse use = new ProcessUse(pid, outputHeld);
+    /** What is used now. */
+    Set<String> look() {
+        found = new LinkedHashSet<>();
+        looks++;
         try {
-            use.lookAtDescriptors();
-            use.lookAtMappings();
-            use.lookAtChildren();
+            lookAtDescriptors();
+            lookAtMappings();
+            lookAtTimers();
+            lookAtSettings();
+            lookAtChildren();
         } catch (IOException | UncheckedIOException e) {
-            return use.found; // it ends, or closes things while we look: what was found so far is true
+            return found; // it ends, or closes things while we look: what was found so far is true
         }
-        return use.found;
+        return found;
     }
 
     private void lookAtDescriptors() throws IOException {
@@ -72,6 +82,8 @@ final class ProcessUse {
                 position = Long.parseLong(line.substring(4).trim());
             } else if (line.startsWith("flags:")) {
                 flags = Integer.parseInt(line.substring(6).trim(), 8);
+            } else if (line.startsWith("lock:")) {
+                found.add("file locks (" + path + "): they stay as they are");
             }
         }
         if ((flags & ACCESS_MODE) != 0 && (flags & APPEND) == 0 && position < Files.size(link)) {
@@ -88,6 +100,32 @@ final class ProcessUse {
                         + ": its content is not restored");
             }
         }
+    }
+
+    private void lookAtTimers() throws IOException {
+        Path timers = proc.resolve("timers");
+        if (Files.exists(timers) && !Files.readString(timers).isBlank()) {
+            found.add("timers (timer_create): they run on");
+        }
+    }
+
+    private void lookAtSettings() throws IOException {
+        String status = Files.readString(proc.resolve("status"));
+        lookAtSetting("signal handlers", line(status, "SigCgt:") + line(status, "SigIgn:"));
+        lookAtSetting("umask", line(status, "Umask:"));
+        lookAtSetting("user and group", line(status, "Uid:") + line(status, "Gid:"));
+        lookAtSetting("working directory", Files.readSymbolicLink(proc.resolve("cwd")).toString());
+    }
+
+    private void lookAtSetting(String name, String value) {
+        String before = settings.put(name, value);
+        if (looks > PROBABLY_SET_UP && before != null && !before.equals(value)) {
+            found.add("a change of " + name);
+        }
+    }
+
+    private static String line(String text, String name) {
+        return text.lines().filter(line -> line.startsWith(name)).findFirst().orElse("");
     }
 
     private void lookAtChildren() throws IOException {
