@@ -4,9 +4,7 @@ package io.backstep.engine;
 import java.util.Deque;
 import java.util.List;
 import java.util.OptionalLong;
-import java.util.Queue;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.function.LongSupplier;
 
 import io.backstep.core.BackstepException;
@@ -33,7 +31,7 @@ public final class Engine implements Agent, AutoCloseable {
     private final EngineOptions options;
     private final Target target;
     private final CheckpointStore store;
-    private final FaultPlan faults;
+    private final Strikes strikes;
     private final EngineListener listener;
     private final LongSupplier clock;
     private final RunLog log = new RunLog();
@@ -42,14 +40,12 @@ public final class Engine implements Agent, AutoCloseable {
     private final Captures captures;
     private final Rollbacks rollbacks;
     private final TargetEvent event = new TargetEvent();
-    private final Queue<EngineRequest<?>> requests = new ConcurrentLinkedQueue<>(); // at the end, who asks refuses, too
+    private final EngineRequests requests = new EngineRequests(this::isDone, this::wake);
     private final long endNs;
     private volatile boolean done;
     private boolean isProtecting;
     private boolean closed;
     private long nextLookNs;
-    private Fault toBeNoticed;
-    private Fault toBeTold;
     private long endedNs;
     private RunRecord.Exit exit = RunRecord.Exit.NONE;
     private BackstepException broken;
@@ -62,7 +58,6 @@ public final class Engine implements Agent, AutoCloseable {
             EngineListener listener, LongSupplier clock) {
         this.options = options;
         this.target = target;
-        this.faults = faults;
         this.listener = listener;
         this.clock = clock;
         Deque<ExecutionState> states = Captures.newStateQueue();
@@ -71,6 +66,7 @@ public final class Engine implements Agent, AutoCloseable {
         recovery = new Recovery(retention, options.intervalNs());
         captures = new Captures(target, store, retention, log, states);
         rollbacks = new Rollbacks(target, store, log, listener, clock);
+        strikes = new Strikes(faults, target, log, listener, clock);
         long now = clock.getAsLong();
         endNs = options.durationNs() > Long.MAX_VALUE - now ? Long.MAX_VALUE : now + options.durationNs();
     }
@@ -123,21 +119,20 @@ public final class Engine implements Agent, AutoCloseable {
         if (done) {
             return 0;
         }
-        answerRequests();
+        requests.answerAll();
         long now = clock.getAsLong();
         if (done) {
             return 1;
         }
         if (now >= endNs) {
             letGo();
-        } else if (isNoticeDue(now)) {
+        } else if (strikes.isNoticeDue(now)) {
             notice();
         } else if (isCaptureDue(now)) { // before a fault that is due as well: what struck shall run before it is captured
             captureNow();
             timer.advance(clock.getAsLong());
-            tellFault();
-        } else if (isFaultDue(now)) {
-            tellFault();
+            strikes.tell();
+        } else if (strikes.isDue(now)) {
             strike();
         } else if (now - nextLookNs >= 0) {
             look(now);
@@ -148,18 +143,6 @@ public final class Engine implements Agent, AutoCloseable {
         return 1;
     }
 
-    private boolean isNoticeDue(long now) {
-        return toBeNoticed != null && now - noticeNs() >= 0;
-    }
-
-    private long noticeNs() {
-        return toBeNoticed.atNs() + toBeNoticed.noticedAfterNs();
-    }
-
-    private boolean isFaultDue(long now) {
-        return faults.nextAfterStartNs() <= now - log.startNs();
-    }
-
     private boolean isCaptureDue(long now) {
         if (recovery.isOnProbation() && now - recovery.probationEndNs() >= 0) {
             recovery.endProbation();
@@ -168,15 +151,11 @@ public final class Engine implements Agent, AutoCloseable {
     }
 
     private long nextDeadline() {
-        long deadline = Math.min(endNs, nextLookNs);
+        long deadline = Math.min(Math.min(endNs, nextLookNs), Math.min(strikes.nextNs(), strikes.noticeNs()));
         if (isProtecting) {
             deadline = Math.min(deadline, recovery.isOnProbation() ? recovery.probationEndNs() : timer.dueNs());
         }
-        if (toBeNoticed != null) {
-            deadline = Math.min(deadline, noticeNs());
-        }
-        long fault = faults.nextAfterStartNs();
-        return fault == Long.MAX_VALUE ? deadline : Math.min(deadline, log.startNs() + fault);
+        return deadline;
     }
 
     /* ---- captures ---- */
@@ -264,16 +243,9 @@ public final class Engine implements Agent, AutoCloseable {
         return log.detected(detector, what, now);
     }
 
-    private void tellFault() {
-        if (toBeTold != null) {
-            listener.faultInjected(toBeTold);
-            toBeTold = null;
-        }
-    }
-
     /** Telling takes its time, so it comes when the target runs again. */
     private void tell(DetectionRecord detection, String detail, int rollbacksTold) {
-        tellFault();
+        strikes.tell();
         listener.errorDetected(detection, detail);
         List<RollbackRecord> all = log.rollbacks();
         all.subList(rollbacksTold, all.size()).forEach(listener::rolledBack);
@@ -303,9 +275,7 @@ public final class Engine implements Agent, AutoCloseable {
         recovery.tried(checkpoint);
         if (restored) {
             recovery.rolledBack(errorNs - checkpoint.atNs(), clock.getAsLong());
-            if (toBeNoticed != null && checkpoint.atNs() - toBeNoticed.atNs() <= 0) {
-                toBeNoticed = null; // undone
-            }
+            strikes.undoneFrom(checkpoint.atNs());
             target.resume();
         }
         return restored;
@@ -324,21 +294,9 @@ public final class Engine implements Agent, AutoCloseable {
 
     private void strike() {
         try {
-            target.halt();
-            Fault fault = faults.strike(target.faultSurface(), clock.getAsLong());
-            Fault struck = fault.at(clock.getAsLong()); // to strike takes its time; it takes effect now
-            target.resume();
-            struck(struck);
+            strikes.strike();
         } catch (BackstepException e) {
             notStruck(e);
-        }
-    }
-
-    private void struck(Fault fault) {
-        log.injected(fault);
-        toBeTold = fault; // later: telling takes its time, and the error may be there any moment
-        if (fault.noticedAfterNs() != Fault.UNNOTICED) {
-            toBeNoticed = fault;
         }
     }
 
@@ -352,32 +310,20 @@ public final class Engine implements Agent, AutoCloseable {
 
     /** The detector of a fault that is noticed by plan: it knows when the fault occurred. */
     private void notice() {
-        Fault fault = toBeNoticed;
-        toBeNoticed = null;
+        Fault fault = strikes.notice();
         onError("plan", fault.model(), "the fault in " + fault.where(), fault.atNs());
     }
 
     /* ---- requests of other threads ---- */
 
-    private <T> CompletableFuture<T> ask(EngineRequest.Work<T> work) {
-        EngineRequest<T> request = new EngineRequest<>(work);
-        requests.add(request);
-        if (done) {
-            refuseRequests();
-        } else {
-            target.wake();
-        }
-        return request.answer();
-    }
-
     /** How the run stands. */
     public CompletableFuture<StatusSnapshot> requestStatus() {
-        return ask(this::status);
+        return requests.ask(this::status);
     }
 
     /** Takes a checkpoint now, whatever the interval says; gives its number. */
     public CompletableFuture<Long> requestCheckpoint() {
-        return ask(() -> {
+        return requests.ask(() -> {
             requireProtection();
             return captures.take().id();
         });
@@ -385,12 +331,12 @@ public final class Engine implements Agent, AutoCloseable {
 
     /** Rolls back: to the checkpoint of a number, or to the one most worth trying. Gives what was done. */
     public CompletableFuture<RollbackRecord> requestRollback(OptionalLong to) {
-        return ask(() -> rollBackAsAsked(to));
+        return requests.ask(() -> rollBackAsAsked(to));
     }
 
     /** Lets the target go: it runs on, untracked. */
     public CompletableFuture<Void> requestDetach() {
-        return ask(() -> {
+        return requests.ask(() -> {
             letGo();
             return null;
         });
@@ -433,18 +379,6 @@ public final class Engine implements Agent, AutoCloseable {
             throw new BackstepException(Reason.GONE, "the target ended in the rollback");
         }
         return rollbacksNow.get(rollbacksNow.size() - 1);
-    }
-
-    private void answerRequests() {
-        for (EngineRequest<?> request; !done && (request = requests.poll()) != null;) {
-            request.run();
-        }
-    }
-
-    private void refuseRequests() {
-        for (EngineRequest<?> request; (request = requests.poll()) != null;) {
-            request.refuse(new BackstepException(Reason.GONE, "the target is no longer protected"));
-        }
     }
 
     /** Ends a wait of the engine's thread early. Any thread. */
@@ -502,9 +436,9 @@ public final class Engine implements Agent, AutoCloseable {
 
     private void finish() {
         endedNs = clock.getAsLong();
-        tellFault();
+        strikes.tell();
         done = true;
-        refuseRequests();
+        requests.refuseAll();
     }
 
     /** Lets the target go if it still lives, and frees all memory. May be called twice. */
