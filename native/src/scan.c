@@ -7,11 +7,11 @@
  * cheap as long as it need not look behind the page table, which telling file pages apart takes. So there are three
  * walks:
  *
- *   files    only the mappings of files that are known to have pages of their own: written, held, protected again. A
- * page that was dropped there keeps a mark that looks like a page in swap: such pages are taken as written. written
- * everything: pages written, protected again. Those in mappings of files are looked at closely. holes    everything:
- * what is not there, as few long ranges. All the rest is held. Also pages in mappings that look as before but are not
- * registered: they were replaced by others of the same kind in the same place.
+ * - files: only the mappings of files that are known to have pages of their own: written, held, protected again. A page
+ *   that was dropped there keeps a mark that looks like a page in swap: such pages are taken as written.
+ * - written: everything: pages written, protected again. Those in mappings of files are looked at closely.
+ * - holes: everything: what is not there, as few long ranges. All the rest is held. Also pages in mappings that look as
+ *   before but are not registered: they were replaced by others of the same kind in the same place.
  *
  * A zero page is taken as written if it had content at the last complete capture, and left alone otherwise. So the held
  * set may contain pages that were never copied; no harm comes of it.
@@ -104,8 +104,7 @@ static bool is_tracked_file(const struct bs_mapping *mapping) {
     return mapping->inode != 0 && !(mapping->flags & MAPPING_SHARED);
 }
 
-/* ---- lost ----------------------------------------------------------------------------------------------------------
- */
+/* ---- lost -------------------------------------------------------------------------------------------------------- */
 
 static int visit_lost(struct bs_process *p, const struct page_region *region) {
     return bs_ranges_add(&p->lost, region->start / BS_PAGE_SIZE, region->end / BS_PAGE_SIZE);
