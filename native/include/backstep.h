@@ -256,7 +256,7 @@ BS_API int bs_process_restore_finish(bs_process *process, uint64_t state, const 
 /* Kills the target and waits for its end. */
 BS_API int bs_process_kill(bs_process *process);
 
-/* Sends a signal, as kill(2). */
+/* Sends a signal, as kill(2). A target that has ended takes none. */
 BS_API int bs_process_signal(bs_process *process, int32_t signal);
 
 /* Faults, for a halted target. */
