@@ -51,8 +51,10 @@ final class Protection {
         context.listener(console);
         RunRecord run;
         BackstepException broken;
-        try (Backstep backstep = Backstep.launch(context);
-                Signals.Receiving signals = origin.signals.install(backstep);
+        SignalReception signals = new SignalReception(origin.signals);
+        try (Signals.Receiving receiving = signals.begin();
+                Backstep backstep = Backstep.launch(context);
+                SignalReception acting = signals.actOn(backstep);
                 Control control = Control.open(backstep, console)) {
             while (!backstep.engine().isDone()) {
                 backstep.engine().doWork();

@@ -2,7 +2,6 @@
 package io.backstep.cli;
 
 import java.util.List;
-import java.util.function.IntConsumer;
 
 import io.backstep.Backstep;
 import io.backstep.sys.Signals;
@@ -13,30 +12,43 @@ enum SignalPolicy {
     /** The target was started by us: what a terminal's keys send reaches it anyway, the others are passed on. */
     PASS_ON {
         @Override
-        IntConsumer actionOn(Backstep backstep) {
-            return number -> {
-                if (!FROM_KEYS.contains(number) && backstep.target() instanceof ProcessTarget process) {
-                    process.signal(number);
-                }
-            };
+        void act(Backstep backstep, int number) {
+            if (!FROM_KEYS.contains(number)) {
+                passOn(backstep, number);
+            }
+        }
+
+        /** The keys may have been struck when there was no program yet. */
+        @Override
+        void actOnEarly(Backstep backstep, int number) {
+            passOn(backstep, number);
+        }
+
+        private void passOn(Backstep backstep, int number) {
+            if (backstep.target() instanceof ProcessTarget process) {
+                process.signal(number);
+            }
         }
     },
     /** The target was there before us: it is let go. */
     DETACH {
         @Override
-        IntConsumer actionOn(Backstep backstep) {
-            return number -> backstep.engine().requestDetach();
+        void act(Backstep backstep, int number) {
+            backstep.engine().requestDetach();
+        }
+
+        @Override
+        void actOnEarly(Backstep backstep, int number) {
+            act(backstep, number);
         }
     };
 
     private static final List<Integer> FROM_KEYS = List.of(Signals.number("INT"), Signals.number("QUIT"));
-    private static final List<Integer> RECEIVED =
+    static final List<Integer> RECEIVED =
             List.of(FROM_KEYS.get(0), FROM_KEYS.get(1), Signals.number("TERM"), Signals.number("HUP"));
 
-    abstract IntConsumer actionOn(Backstep backstep);
+    abstract void act(Backstep backstep, int number);
 
-    /** Takes the signals over; none is acted on once the returned is closed. */
-    Signals.Receiving install(Backstep backstep) {
-        return Signals.receive(RECEIVED, actionOn(backstep));
-    }
+    /** For a signal that came before the target was there. */
+    abstract void actOnEarly(Backstep backstep, int number);
 }

@@ -16,12 +16,10 @@ import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.SplittableRandom;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 
 import org.junit.jupiter.api.BeforeAll;
-import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -31,7 +29,6 @@ import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** A program under {@code backstep run} does what it would do alone: its output, its status, its surroundings. */
-@Tag("soak")
 @Timeout(value = 3, unit = TimeUnit.MINUTES)
 class RunIT {
     private static final List<String> QUIET = List.of("--log", "error");
@@ -193,7 +190,7 @@ class RunIT {
     @Test
     void shouldLeaveSurroundingsAsTheyAre() {
         String script = "env -0 | sort -z; pwd -P; umask; ulimit -a; ulimit -Ha; id; cat /proc/self/coredump_filter"
-                + " /proc/self/oom_score_adj; grep -E 'Sig|Cpus_allowed|NoNewPrivs|Seccomp' /proc/self/status";
+                + " /proc/self/oom_score_adj; grep -E 'Sig(Pnd|Blk|Ign|Cgt)|Cpus_allowed|NoNewPrivs|Seccomp' /proc/self/status";
         // The shell would count its own way here, so each runs below the same one.
         String[] strangely = {"sh", "-c", "umask 027; ulimit -Sn 512; ulimit -Sc 0; trap '' PIPE USR2; exec nice -n 3 \"$0\" \"$@\""};
         Invocation alone = sandbox.command("sh", "-c", script).set("WEIRD", "a=b \n\t'\"$x\\").under(strangely);
@@ -431,15 +428,16 @@ class RunIT {
         assertEquals(128 + 15, launch.status(), launch.describe());
     }
 
-    @Test
-    void shouldNotLoseTerminationThatComesDuringStart() {
+    @ParameterizedTest
+    @ValueSource(strings = {"TERM", "INT"})
+    void shouldNotLoseSignalThatComesDuringStart(String signal) {
+        boolean isFromTerminal = signal.equals("INT");
         for (int i = 0; i < 20; i++) {
-            SplittableRandom random = Seed.random(seed, 100 + i);
             Launch launch = quietly("sleep", "1000").start();
-            launch.pid();
-            Await.pause(random.nextInt(300));
-            launch.signal("TERM");
-            assertTrue(Await.within(Await.LIMIT, () -> Proc.descendants(launch.reaperPid()).isEmpty()), launch.describe());
+            int backstep = launch.pid();
+            Await.pause(Seed.random(seed, 100 + i).nextInt(300));
+            Proc.signal(isFromTerminal ? -backstep : backstep, signal);
+            assertEquals(128 + (isFromTerminal ? 2 : 15), launch.awaitAll().status(), launch.describe());
         }
     }
 
