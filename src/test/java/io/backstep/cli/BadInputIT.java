@@ -14,7 +14,6 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 
-import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -22,7 +21,6 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** What cannot be done is refused: one line on standard error, a documented status, and nothing is started or harmed. */
-@Tag("soak")
 @Timeout(value = 2, unit = TimeUnit.MINUTES)
 class BadInputIT {
     private static final String NOBODY = "65534";
@@ -108,7 +106,7 @@ class BadInputIT {
     void shouldSayThatProgramDoesNotExist() {
         assertSays("no-such-program", refused(ExitStatus.CANNOT_START, "run", "--", "no-such-program"));
         assertSays("./no-such-program", refused(ExitStatus.CANNOT_START, "run", "--", "./no-such-program"));
-        assertSays("ENOENT", refused(ExitStatus.CANNOT_START, "run", "--", ""));
+        assertSays("''", refused(ExitStatus.CANNOT_START, "run", "--", ""));
         refused(ExitStatus.CANNOT_START, "run", "--", "two\nlines");
     }
 
@@ -192,7 +190,7 @@ class BadInputIT {
 
     @Test
     void shouldNotAttachToZombie() {
-        Launch parent = sandbox.command("sh", "-c", "true & echo $!; exec sleep 1000").start();
+        Launch parent = sandbox.command("perl", "-e", "$| = 1; my $child = fork // die; exit if !$child; print \"$child\\n\"; sleep 1000").start();
         int zombie = Integer.parseInt(Await.value("the child's pid", () -> parent.out().isEmpty() ? null : parent.out().trim()));
         Await.until("it is a zombie", () -> Proc.state(zombie) == 'Z');
 
@@ -202,7 +200,7 @@ class BadInputIT {
 
     @Test
     void shouldNotAttachToSingleThread() {
-        Launch victim = start(Victim.of("threads", 1, 1000));
+        Launch victim = start(Victim.of("threads", 1, 3000));
         String[] threads = Await.value("it has threads", () -> {
             String[] names = Path.of("/proc/" + victim.pid() + "/task").toFile().list();
             return names == null || names.length < 3 ? null : names;
@@ -210,19 +208,19 @@ class BadInputIT {
         String other = threads[threads.length - 1];
 
         assertSays("thread of process " + victim.pid(), refused(ExitStatus.CANNOT_ATTACH, "attach", other));
-        assertUnharmed(victim, Victim.of("threads", 1, 1000));
+        assertUnharmed(victim, Victim.of("threads", 1, 3000));
     }
 
     @Test
     void shouldNotAttachToTracedProcess() {
-        Launch victim = start(Victim.of("writers", 1, 1500));
+        Launch victim = start(Victim.of("writers", 1, 3000));
         Launch first = sandbox.backstep("attach", Integer.toString(victim.pid())).start();
         sandbox.awaitProtected(victim.pid(), first);
 
         String told = refused(ExitStatus.CANNOT_ATTACH, "attach", Integer.toString(victim.pid()));
 
         assertSays("already traced by process " + first.pid(), told);
-        assertUnharmed(victim, Victim.of("writers", 1, 1500));
+        assertUnharmed(victim, Victim.of("writers", 1, 3000));
         assertEquals(0, first.status(), first.describe());
     }
 
@@ -234,12 +232,12 @@ class BadInputIT {
         }
         String[] asNobody = {"setpriv", "--reuid=" + NOBODY, "--regid=" + NOBODY, "--clear-groups"};
         assumeTrue(sandbox.backstep("--version").under(asNobody).toEnd().status() == 0, "nobody cannot run backstep here");
-        Launch victim = start(Victim.of("writers", 1, 1000));
+        Launch victim = start(Victim.of("writers", 1, 3000));
 
         Invocation attach = sandbox.backstep("attach", Integer.toString(victim.pid())).under(asNobody);
 
         assertSays("permi", refused(ExitStatus.CANNOT_ATTACH, attach).toLowerCase());
-        assertUnharmed(victim, Victim.of("writers", 1, 1000));
+        assertUnharmed(victim, Victim.of("writers", 1, 3000));
     }
 
     @Test
