@@ -14,6 +14,14 @@ import java.util.concurrent.ConcurrentHashMap;
 record Victim(List<String> command) {
     private static final Path DIRECTORY = Path.of(System.getProperty("backstep.victims"));
     private static final Map<List<String>, byte[]> UNDISTURBED = new ConcurrentHashMap<>();
+    private static final int STEPS = 2; // where in the command
+    private static final int TRIES = 3;
+    private static final int LONGER = 3;
+
+    /** Something that happens to a running victim; says whether the victim lived long enough for it. */
+    interface Scene {
+        boolean play(Victim victim) throws IOException;
+    }
 
     static Victim of(String name, Object... arguments) {
         List<String> command = new ArrayList<>(List.of(DIRECTORY.resolve(name).toString()));
@@ -30,6 +38,23 @@ record Victim(List<String> command) {
     @Override
     public String toString() {
         return Path.of(command.get(0)).getFileName() + " " + String.join(" ", command.subList(1, command.size()));
+    }
+
+    /** A victim's life is an amount of work. On a busy machine it can end before the scene does: then again, with a longer life. */
+    void play(Scene scene) throws IOException {
+        Victim victim = this;
+        for (int tries = 1; !scene.play(victim); tries++) {
+            if (tries == TRIES) {
+                throw new AssertionError("even " + victim + " ended too early");
+            }
+            victim = victim.livingLonger();
+        }
+    }
+
+    private Victim livingLonger() {
+        List<String> longer = new ArrayList<>(command);
+        longer.set(STEPS, Long.toString(LONGER * Long.parseLong(command.get(STEPS))));
+        return new Victim(List.copyOf(longer));
     }
 
     /** Its standard output when it runs alone. */
