@@ -269,6 +269,38 @@ BS_API int bs_process_flip_memory(bs_process *process, uint64_t address, uint64_
 /* Lets go: the target runs on untracked, as if nothing had been. Frees the handle. */
 BS_API_VOID void bs_process_close(bs_process *process);
 
+/* ---- regions of this process ----------------------------------------------------------------------------------- */
+
+/* Maps memory of zeros, and unmaps it. */
+BS_API int bs_memory_map(uint64_t length, uint64_t *address);
+BS_API_VOID void bs_memory_unmap(uint64_t address, uint64_t length);
+
+/*
+ * Ranges of this process's own memory that are tracked together. Any thread, but one at a time; and no other thread may
+ * write to the ranges during a capture that shall be of one moment, or a rollback. The memory must stay mapped.
+ */
+typedef struct bs_regions bs_regions;
+
+BS_API int bs_regions_open(bs_regions **out);
+
+/* Tracks whole pages of private memory from now on. What has content of its own is part of the next capture. */
+BS_API int bs_regions_add(bs_regions *regions, uint64_t address, uint64_t length);
+
+/* As bs_process_capture, without freeze, state and thaw; held_pages counts all that is tracked. */
+BS_API int bs_regions_capture(bs_regions *regions, struct bs_capture *capture);
+
+/* Gives up a capture that asked for more frames; nothing is forgotten. */
+BS_API_VOID void bs_regions_capture_abandon(bs_regions *regions);
+
+/* First half of a rollback: tells what was written since the last capture. */
+BS_API int bs_regions_restore_begin(bs_regions *regions, struct bs_restore *restore);
+
+/* Second half: writes pages, drops others, protects. A failure leaves them half written. */
+BS_API int bs_regions_restore_finish(bs_regions *regions, const struct bs_restore_pages *pages);
+
+/* The memory is as if it had never been tracked. */
+BS_API_VOID void bs_regions_close(bs_regions *regions);
+
 /* ---- costs, for benchmarks --------------------------------------------------------------------------------- */
 
 /* Copies count pages of a process to frames with one thread, as a capture does. Returns nanoseconds. */

@@ -16,27 +16,12 @@ static void end_phase(struct bs_process *p, int phase) {
     p->phase_began_ns = now;
 }
 
-static int list_pages(struct bs_process *p) {
-    p->pages.size = 0;
-    for (size_t i = 0; i < bs_ranges_count(&p->dirty); i++) {
-        const struct bs_range *range = bs_ranges_at(&p->dirty, i);
-        uint64_t *place = bs_vector_extend(&p->pages, (range->end - range->first) * sizeof *place);
-        if (!place) {
-            return -ENOMEM;
-        }
-        for (uint64_t page = range->first; page < range->end; page++) {
-            *place++ = page;
-        }
-    }
-    return 0;
-}
-
 static int find_dirty(struct bs_process *p) {
     int result = bs_track_all(p);
     if (result == 0) {
         result = bs_ranges_intersect(&p->dirty, p->all_dirty ? &p->held : &p->carried, &p->held);
     }
-    return result == 0 ? list_pages(p) : result;
+    return result == 0 ? bs_ranges_list(&p->pages, &p->dirty) : result;
 }
 
 /*

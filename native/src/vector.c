@@ -70,6 +70,21 @@ int bs_ranges_add(struct bs_vector *ranges, uint64_t first, uint64_t end) {
     return 0;
 }
 
+int bs_ranges_list(struct bs_vector *numbers, const struct bs_vector *ranges) {
+    numbers->size = 0;
+    for (size_t i = 0; i < bs_ranges_count(ranges); i++) {
+        const struct bs_range *range = bs_ranges_at(ranges, i);
+        uint64_t *place = bs_vector_extend(numbers, (range->end - range->first) * sizeof *place);
+        if (!place) {
+            return -ENOMEM;
+        }
+        for (uint64_t page = range->first; page < range->end; page++) {
+            *place++ = page;
+        }
+    }
+    return 0;
+}
+
 uint64_t bs_ranges_pages(const struct bs_vector *ranges) {
     uint64_t pages = 0;
     for (size_t i = 0; i < bs_ranges_count(ranges); i++) {

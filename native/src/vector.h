@@ -35,6 +35,9 @@ int bs_vector_copy(struct bs_vector *target, const struct bs_vector *source);
 /* Appends pages that do not lie before the last range; joins neighbours. 0 or -ENOMEM. */
 int bs_ranges_add(struct bs_vector *ranges, uint64_t first, uint64_t end);
 
+/* numbers = the pages of the ranges, one uint64_t each. 0 or -ENOMEM. */
+int bs_ranges_list(struct bs_vector *numbers, const struct bs_vector *ranges);
+
 uint64_t bs_ranges_pages(const struct bs_vector *ranges);
 
 /* target = a or b. target must be neither of them. 0 or -ENOMEM. */

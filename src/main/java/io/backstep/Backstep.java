@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.backstep;
 
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.OptionalLong;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 
 import io.backstep.core.BackstepException;
 import io.backstep.core.FaultPlan;
@@ -10,21 +15,42 @@ import io.backstep.core.Target;
 import io.backstep.engine.Engine;
 import io.backstep.engine.EngineListener;
 import io.backstep.engine.EngineOptions;
+import io.backstep.engine.RollbackRecord;
 import io.backstep.retain.KeepLast;
 import io.backstep.sys.Inheritance;
 import io.backstep.target.process.ProcessTarget;
+import io.backstep.target.region.Detector;
+import io.backstep.target.region.Problem;
+import io.backstep.target.region.Quiescence;
+import io.backstep.target.region.Region;
+import io.backstep.target.region.RegionListener;
+import io.backstep.target.region.RegionTarget;
+import org.agrona.concurrent.Agent;
+import org.agrona.concurrent.AgentRunner;
+import org.agrona.concurrent.AgentTerminationException;
+import org.agrona.concurrent.NoOpIdleStrategy;
 
 /**
- * A target under protection. The thread that launches it is the one that {@link #run() runs} it and closes it, because
- * the kernel binds a tracer to its thread.
+ * A target under protection.
+ *
+ * <p>Who works it: a program or process, the thread that launched it, by {@link #run()}, because the kernel binds a
+ * tracer to its thread; regions with a {@link Quiescence}, a thread of backstep's own; regions without one, the
+ * application, by {@link #checkpoint()} at its own consistent points or by an {@link #agent()} in its duty cycle.
  */
 public final class Backstep implements AutoCloseable {
     private final Target target;
     private final Engine engine;
+    private final Map<String, Region> regions;
+    private final AgentRunner runner;
+    private volatile Throwable failure;
 
-    private Backstep(Target target, Engine engine) {
+    private Backstep(Context context, Target target, Engine engine) {
         this.target = target;
         this.engine = engine;
+        regions = Map.copyOf(context.regions);
+        runner = regions.isEmpty() || context.quiescence == Quiescence.CALLER
+                ? null
+                : new AgentRunner(NoOpIdleStrategy.INSTANCE, this::failed, null, agent());
     }
 
     /**
@@ -35,7 +61,7 @@ public final class Backstep implements AutoCloseable {
      */
     public static Backstep launch(Context context) {
         context.conclude();
-        EngineOptions options = new EngineOptions(context.intervalNs, context.pid != 0, context.durationNs);
+        EngineOptions options = new EngineOptions(context.intervalNs, context.isThereBefore(), context.durationNs);
         KeepLast retention = new KeepLast(context.keep);
         Target target = context.openTarget();
         Engine engine = null;
@@ -43,7 +69,9 @@ public final class Backstep implements AutoCloseable {
             engine = new Engine(options, target, retention, context.memoryBudgetBytes, context.faults,
                     context.listener, System::nanoTime);
             engine.onStart();
-            return new Backstep(target, engine);
+            Backstep backstep = new Backstep(context, target, engine);
+            backstep.start();
+            return backstep;
         } catch (RuntimeException | Error e) {
             giveUp(context, target, engine);
             throw e;
@@ -52,7 +80,7 @@ public final class Backstep implements AutoCloseable {
 
     /** A program that was to be started is ended; one that was there before runs on. */
     private static void giveUp(Context context, Target target, Engine engine) {
-        if (context.pid == 0) {
+        if (!context.isThereBefore()) {
             target.kill();
         }
         if (engine == null) {
@@ -62,11 +90,116 @@ public final class Backstep implements AutoCloseable {
         }
     }
 
-    /** Protects the target until it ends or is let go. */
+    private void start() {
+        if (runner != null) {
+            AgentRunner.startOnThread(runner, work -> {
+                Thread thread = new Thread(work);
+                thread.setDaemon(true);
+                return thread;
+            });
+        }
+    }
+
+    private void failed(Throwable error) {
+        if (!(error instanceof AgentTerminationException)) {
+            failure = error;
+            throw new AgentTerminationException(error);
+        }
+    }
+
+    /** Protects the target until it ends or is let go. For programs and processes. */
     public void run() {
         while (!engine.isDone()) {
             engine.doWork();
         }
+    }
+
+    /* ---- regions ---- */
+
+    /** A protected region by its name. */
+    public Region region(String name) {
+        Region region = regions.get(name);
+        if (region == null) {
+            throw new IllegalArgumentException("there is no region " + name + ", only " + regions.keySet());
+        }
+        return region;
+    }
+
+    /**
+     * Protection as a part of somebody's duty cycle. Without a {@link Quiescence} it never waits, and takes a capture
+     * when the interval has passed: call it where the data is consistent.
+     */
+    public Agent agent() {
+        return new Agent() {
+            @Override
+            public int doWork() {
+                if (engine.isDone()) {
+                    throw new AgentTerminationException();
+                }
+                return engine.doWork();
+            }
+
+            @Override
+            public String roleName() {
+                return engine.roleName();
+            }
+        };
+    }
+
+    /**
+     * Takes a checkpoint now. When a detector finds an error, the regions are rolled back instead.
+     *
+     * @return the number of the newest checkpoint: the new one, or the one that was rolled back to
+     * @throws BackstepException FAILED: the regions are as they were and the last checkpoint is usable; GONE: there is
+     *     no protection any more
+     */
+    public long checkpoint() {
+        return runner == null ? engine.checkpoint() : answer(engine.requestCheckpoint());
+    }
+
+    /** Rolls back to the checkpoint most worth trying. */
+    public RollbackRecord rollback() {
+        return rollback(OptionalLong.empty());
+    }
+
+    /** Rolls back to a kept checkpoint. Later ones are gone. */
+    public RollbackRecord rollbackTo(long checkpoint) {
+        return rollback(OptionalLong.of(checkpoint));
+    }
+
+    private RollbackRecord rollback(OptionalLong to) {
+        return runner == null ? engine.rollBack(to) : answer(engine.requestRollback(to));
+    }
+
+    /**
+     * Tells of an error that the application noticed by itself: it is treated as one of a detector's. Any thread.
+     *
+     * @param detector who noticed it
+     */
+    public void errorNoticed(String detector, Problem problem) {
+        if (!(target instanceof RegionTarget regionTarget)) {
+            throw new IllegalStateException("a " + target.kind() + " has its own detectors");
+        }
+        regionTarget.errorNoticed(detector, problem);
+    }
+
+    private <T> T answer(CompletableFuture<T> future) {
+        if (Thread.currentThread() == runner.thread()) {
+            throw new IllegalStateException("a listener or detector cannot ask for what its own thread must do");
+        }
+        try {
+            return future.join();
+        } catch (CompletionException e) {
+            if (e.getCause() instanceof BackstepException reason) {
+                throw new BackstepException(reason.reason(), reason.getMessage(), reason);
+            }
+            throw e;
+        }
+    }
+
+    /** What ended the protection by mistake, or null. Any thread. */
+    public Throwable failure() {
+        return failure;
     }
 
     public Engine engine() {
@@ -80,6 +213,10 @@ public final class Backstep implements AutoCloseable {
     /** Lets the target go, if it still lives, and frees all memory. */
     @Override
     public void close() {
+        if (runner != null) {
+            engine.requestDetach();
+            runner.close();
+        }
         engine.close();
     }
 
@@ -90,6 +227,14 @@ public final class Backstep implements AutoCloseable {
         /** How many checkpoints are kept. */
         public static final int KEEP_DEFAULT = 3;
 
+        /** How long the application's record of a checkpoint may be. */
+        public static final int RECORD_BYTES_DEFAULT = 64;
+
+        private final Map<String, Region> regions = new LinkedHashMap<>();
+        private final Map<Detector, Integer> detectors = new LinkedHashMap<>();
+        private Quiescence quiescence = Quiescence.CALLER;
+        private RegionListener regionListener = new RegionListener() { };
+        private int recordBytes = RECORD_BYTES_DEFAULT;
         private List<String> command = List.of();
         private int pid;
         private boolean holdOutput = true;
@@ -113,6 +258,49 @@ public final class Backstep implements AutoCloseable {
         /** Protects a running process. */
         public Context process(int processId) {
             pid = processId;
+            return this;
+        }
+
+        /** Protects a region; one context may have several. They are closed with the protection. */
+        public Context region(Region region) {
+            if (regions.putIfAbsent(region.name(), region) != null) {
+                throw new IllegalArgumentException("there are two regions " + region.name());
+            }
+            return this;
+        }
+
+        /** Protects a region of its own memory, of zeros at first. */
+        public Context region(String name, long lengthBytes) {
+            return region(Region.map(name, lengthBytes));
+        }
+
+        /**
+         * How the threads that write to regions are brought to rest. With one, a thread of backstep's own keeps the
+         * interval. Default: {@link Quiescence#CALLER}, the application says when.
+         */
+        public Context quiescence(Quiescence ofWriters) {
+            quiescence = ofWriters;
+            return this;
+        }
+
+        public Context regionListener(RegionListener listenerOfApplication) {
+            regionListener = listenerOfApplication;
+            return this;
+        }
+
+        /** How long the application's record of a checkpoint may be, in bytes. */
+        public Context recordBytes(int bytes) {
+            recordBytes = bytes;
+            return this;
+        }
+
+        /** Asks a detector before every so many captures of regions. */
+        public Context detector(Detector detector, int everyCaptures) {
+            if (everyCaptures < 1) {
+                throw new IllegalArgumentException(
+                        "detector " + detector.name() + ": every " + everyCaptures + " captures");
+            }
+            detectors.put(detector, everyCaptures);
             return this;
         }
 
@@ -174,9 +362,13 @@ public final class Backstep implements AutoCloseable {
             if (isConcluded) {
                 throw new IllegalStateException("this context was launched before");
             }
-            if (command.isEmpty() == (pid == 0)) {
-                throw new IllegalArgumentException(
-                        "either a program or a process: program is " + command + ", process is " + pid);
+            int targets = (command.isEmpty() ? 0 : 1) + (pid == 0 ? 0 : 1) + (regions.isEmpty() ? 0 : 1);
+            if (targets != 1) {
+                throw new IllegalArgumentException("either a program, a process or regions: program is " + command
+                        + ", process is " + pid + ", regions are " + regions.keySet());
+            }
+            if (recordBytes < 0) {
+                throw new IllegalArgumentException("a record must have 0 bytes or more, not " + recordBytes);
             }
             if (memoryBudgetBytes <= 0) {
                 throw new IllegalArgumentException(
@@ -185,7 +377,22 @@ public final class Backstep implements AutoCloseable {
             isConcluded = true;
         }
 
+        private boolean isThereBefore() {
+            return pid != 0;
+        }
+
         private Target openTarget() {
+            return regions.isEmpty() ? openProcess() : openRegions();
+        }
+
+        private Target openRegions() {
+            RegionTarget target = new RegionTarget(List.copyOf(regions.values()), quiescence,
+                    quiescence != Quiescence.CALLER, regionListener, recordBytes);
+            detectors.forEach(target::addDetector);
+            return target;
+        }
+
+        private Target openProcess() {
             ProcessTarget target = pid == 0 ? ProcessTarget.run(command, holdOutput, inheritance) : ProcessTarget.attach(pid);
             target.errorSignals(errorSignals, handledToo);
             return target;

@@ -19,6 +19,8 @@ public final class TargetEvent {
     private String detector = "";
     private String what = "";
     private String detail = "";
+    private boolean timeKnown;
+    private long occurredNs;
     private int exitCode;
     private String exitSignal;
 
@@ -41,6 +43,11 @@ public final class TargetEvent {
         return detail;
     }
 
+    /** When the error occurred at the latest, by System.nanoTime, as far as its detector knows; else the given time. */
+    public long occurredNs(long ifUnknown) {
+        return timeKnown ? occurredNs : ifUnknown;
+    }
+
     public int exitCode() {
         return exitCode;
     }
@@ -59,6 +66,14 @@ public final class TargetEvent {
         detector = detectorName;
         what = errorName;
         detail = errorDetail;
+        timeKnown = false;
+    }
+
+    /** An error whose detector knows when it occurred at the latest, by System.nanoTime. */
+    public void error(String detectorName, String errorName, String errorDetail, long errorOccurredNs) {
+        error(detectorName, errorName, errorDetail);
+        timeKnown = true;
+        occurredNs = errorOccurredNs;
     }
 
     public void ended(int code, String signal) {

@@ -113,7 +113,7 @@ public final class Engine implements Agent, AutoCloseable {
         return done;
     }
 
-    /** Does what is due, or lets the target run until something is. Returns 1 while there is a target. */
+    /** Does what is due, or lets the target run until something is. Returns 0 when nothing was done. */
     @Override
     public int doWork() {
         if (done) {
@@ -137,23 +137,21 @@ public final class Engine implements Agent, AutoCloseable {
         } else if (now - nextLookNs >= 0) {
             look(now);
         } else {
-            target.await(nextDeadline(), event);
+            target.await(nextDeadline(now), event);
             handle();
+            return event.kind() == TargetEvent.Kind.NONE ? 0 : 1;
         }
         return 1;
     }
 
     private boolean isCaptureDue(long now) {
-        if (recovery.isOnProbation() && now - recovery.probationEndNs() >= 0) {
-            recovery.endProbation();
-        }
-        return isProtecting && !recovery.isOnProbation() && timer.isDue(now);
+        return isProtecting && !recovery.isOnProbation(now) && timer.isDue(now);
     }
 
-    private long nextDeadline() {
+    private long nextDeadline(long now) {
         long deadline = Math.min(Math.min(endNs, nextLookNs), Math.min(strikes.nextNs(), strikes.noticeNs()));
         if (isProtecting) {
-            deadline = Math.min(deadline, recovery.isOnProbation() ? recovery.probationEndNs() : timer.dueNs());
+            deadline = Math.min(deadline, recovery.isOnProbation(now) ? recovery.probationEndNs() : timer.dueNs());
         }
         return deadline;
     }
@@ -193,7 +191,7 @@ public final class Engine implements Agent, AutoCloseable {
 
     private void handle() {
         switch (event.kind()) {
-            case ERROR -> onError(event.detector(), event.what(), event.detail(), clock.getAsLong());
+            case ERROR -> onError(event.detector(), event.what(), event.detail(), event.occurredNs(clock.getAsLong()));
             case ENDED -> onEnd();
             case REPLACED -> onReplaced();
             default -> { }
@@ -236,7 +234,7 @@ public final class Engine implements Agent, AutoCloseable {
     }
 
     private DetectionRecord noted(String detector, String what, long now, long occurredNs) {
-        if (recovery.isOnProbation()) {
+        if (recovery.isOnProbation(now)) {
             log.lastRollbackFailed();
         }
         recovery.errorNoticed(occurredNs);
@@ -323,15 +321,12 @@ public final class Engine implements Agent, AutoCloseable {
 
     /** Takes a checkpoint now, whatever the interval says; gives its number. */
     public CompletableFuture<Long> requestCheckpoint() {
-        return requests.ask(() -> {
-            requireProtection();
-            return captures.take().id();
-        });
+        return requests.ask(this::checkpoint);
     }
 
     /** Rolls back: to the checkpoint of a number, or to the one most worth trying. Gives what was done. */
     public CompletableFuture<RollbackRecord> requestRollback(OptionalLong to) {
-        return requests.ask(() -> rollBackAsAsked(to));
+        return requests.ask(() -> rollBack(to));
     }
 
     /** Lets the target go: it runs on, untracked. */
@@ -357,7 +352,33 @@ public final class Engine implements Agent, AutoCloseable {
         });
     }
 
-    private RollbackRecord rollBackAsAsked(OptionalLong to) {
+    /**
+     * Takes a checkpoint now, for the engine's thread. When an error comes first, that is treated instead.
+     *
+     * @return the number of the newest checkpoint, which is the new one or the one that was rolled back to
+     * @throws BackstepException as that of the target's capture; or there is no protection
+     */
+    public long checkpoint() {
+        requireProtection();
+        try {
+            return captures.take().id();
+        } catch (BackstepException e) {
+            if (e.reason() != Reason.OVERTAKEN) {
+                throw e;
+            }
+            target.await(clock.getAsLong(), event);
+            handle();
+            requireProtection();
+            return store.newest().id();
+        }
+    }
+
+    /**
+     * Rolls back, for the engine's thread: to the checkpoint of a number, or to the one most worth trying.
+     *
+     * @throws BackstepException FAILED: it is not kept; REFUSED: none could be restored, the target runs on
+     */
+    public RollbackRecord rollBack(OptionalLong to) {
         requireProtection();
         long now = clock.getAsLong();
         Checkpoint wanted = to.isEmpty() ? null : numbered(to.getAsLong());

@@ -28,7 +28,9 @@ final class Recovery {
         this.intervalNs = intervalNs;
     }
 
-    boolean isOnProbation() {
+    /** Ends with time by itself. */
+    boolean isOnProbation(long nowNs) {
+        onProbation &= nowNs - probationEndNs < 0;
         return onProbation;
     }
 

@@ -99,5 +99,23 @@ final class LibBackstep {
 
     static native void bs_process_close(long process);
 
+    static native int bs_memory_map(long length, long address);
+
+    static native void bs_memory_unmap(long address, long length);
+
+    static native int bs_regions_open(long out);
+
+    static native int bs_regions_add(long regions, long address, long length);
+
+    static native int bs_regions_capture(long regions, long capture);
+
+    static native void bs_regions_capture_abandon(long regions);
+
+    static native int bs_regions_restore_begin(long regions, long restore);
+
+    static native int bs_regions_restore_finish(long regions, long pages);
+
+    static native void bs_regions_close(long regions);
+
     static native long bs_measure_copy(int pid, long pages, long frames, long count, int write);
 }

@@ -89,7 +89,7 @@ final class EngineRig implements AutoCloseable {
     void runUntil(long afterStartNs) {
         fake.at(time(afterStartNs), engine::wake);
         while (!engine.isDone() && clock.getAsLong() < time(afterStartNs)) {
-            assertEquals(1, engine.doWork());
+            engine.doWork();
         }
     }
 

@@ -48,7 +48,7 @@ class RecoveryTest {
         recovery.errorNoticed(400);
         recovery.tried(THIRD);
         recovery.rolledBack(100, 410);
-        assertTrue(recovery.isOnProbation());
+        assertTrue(recovery.isOnProbation(410));
 
         recovery.errorNoticed(450);
 
@@ -62,7 +62,7 @@ class RecoveryTest {
         recovery.tried(THIRD);
         recovery.rolledBack(100, 410);
         recovery.endProbation();
-        assertFalse(recovery.isOnProbation());
+        assertFalse(recovery.isOnProbation(410));
 
         recovery.errorNoticed(900);
 

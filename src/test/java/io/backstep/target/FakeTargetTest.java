@@ -15,7 +15,7 @@ import io.backstep.core.TargetEvent;
 import io.backstep.core.TargetEvent.Kind;
 import org.junit.jupiter.api.Test;
 
-class FakeTargetTest extends TargetContractTest {
+class FakeTargetTest extends ProgramContractTest {
     private static final long MS = 1_000_000;
 
     private final ManualClock clock = new ManualClock();

@@ -13,12 +13,12 @@ import java.util.List;
 import java.util.SortedMap;
 import java.util.function.LongSupplier;
 
-import io.backstep.target.TargetContractTest;
+import io.backstep.target.ProgramContractTest;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.io.TempDir;
 
 /** The contract for a process, however it is taken hold of. */
-abstract class ProcessContractTest extends TargetContractTest {
+abstract class ProcessContractTest extends ProgramContractTest {
     private static final Object[] ARGUMENTS = {11, 600, 1};
     private static String rightOutput;
 
