@@ -183,8 +183,8 @@ int bs_regions_add(bs_regions *r, uint64_t address, uint64_t length) {
                                 .category_anyof_mask = THERE,
                                 .return_mask = PAGE_IS_FILE | PAGE_IS_PFNZERO};
     r->found.size = 0;
-    int result = protect(r, address, length);
-    if (result < 0 || (result = scan(r, &there, visit_there)) < 0 || (result = carry(r)) < 0) {
+    int result = scan(r, &there, visit_there); /* before there are marks, which look like pages in swap */
+    if (result < 0 || (result = carry(r)) < 0 || (result = protect(r, address, length)) < 0) {
         return result;
     }
     return insert(r, first, end);

@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.backstep;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+
+import io.backstep.core.BackstepException;
+import io.backstep.core.BackstepException.Reason;
+import io.backstep.target.process.Victim;
+import io.backstep.target.region.Detector;
+import io.backstep.target.region.Problem;
+import io.backstep.target.region.Region;
+import io.backstep.target.region.RegionListener;
+import io.backstep.target.region.SingleWriterQuiescence;
+import org.agrona.DirectBuffer;
+import org.agrona.MutableDirectBuffer;
+import org.agrona.concurrent.Agent;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+@Timeout(60)
+class BackstepRegionTest {
+    private static final long MIB = 1 << 20;
+
+    @BeforeAll
+    static void assumeProtection() {
+        Victim.assumeProtection();
+    }
+
+    private static Backstep.Context context() {
+        return new Backstep.Context().keep(5);
+    }
+
+    /** Hands back how far the application had come. */
+    private static final class Progress implements RegionListener {
+        long position;
+        final List<String> calls = new ArrayList<>();
+
+        @Override
+        public int onCheckpoint(MutableDirectBuffer record) {
+            record.putLong(0, position);
+            return Long.BYTES;
+        }
+
+        @Override
+        public void beforeRollback() {
+            calls.add("before");
+        }
+
+        @Override
+        public void afterRollback(DirectBuffer record, int length) {
+            calls.add("after");
+            position = record.getLong(0);
+        }
+    }
+
+    @Test
+    void shouldGoBackToTheLastCheckpoint() {
+        try (Backstep backstep = Backstep.launch(context().region("book", MIB))) {
+            MutableDirectBuffer book = backstep.region("book").buffer();
+            book.putLong(8, 1);
+            backstep.checkpoint();
+            book.putLong(8, 2);
+            book.putLong(70_000, 3);
+
+            backstep.rollback();
+
+            assertEquals(1, book.getLong(8));
+            assertEquals(0, book.getLong(70_000));
+        }
+    }
+
+    @Test
+    void shouldGoBackToAnyKeptCheckpointWithItsRecord() {
+        Progress progress = new Progress();
+        try (Backstep backstep = Backstep.launch(context().region("a", MIB).region("b", MIB).regionListener(progress))) {
+            MutableDirectBuffer a = backstep.region("a").buffer();
+            MutableDirectBuffer b = backstep.region("b").buffer();
+            long[] ids = new long[4];
+            for (int i = 0; i < ids.length; i++) {
+                a.putLong(8, i);
+                b.putLong(4096 * i, i + 100);
+                progress.position = i;
+                ids[i] = backstep.checkpoint();
+            }
+
+            assertEquals(ids[1], backstep.rollbackTo(ids[1]).toCheckpoint());
+
+            assertEquals(1, a.getLong(8));
+            assertEquals(101, b.getLong(4096));
+            assertEquals(0, b.getLong(2 * 4096));
+            assertEquals(1, progress.position);
+            assertEquals(List.of("before", "after"), progress.calls);
+            BackstepException gone = assertThrows(BackstepException.class, () -> backstep.rollbackTo(ids[3]));
+            assertTrue(gone.getMessage().contains("is not kept"), gone.getMessage());
+        }
+    }
+
+    @Test
+    void shouldRollBackWhatADetectorFinds() {
+        Progress progress = new Progress();
+        boolean[] isWrong = {false};
+        Detector detector = new Detector() {
+            @Override
+            public String name() {
+                return "sum";
+            }
+
+            @Override
+            public Problem check() {
+                return isWrong[0] ? Problem.now("wrong sum", "the sum is wrong") : null;
+            }
+        };
+        try (Backstep backstep = Backstep.launch(
+                context().region("a", MIB).regionListener(progress).detector(detector, 2))) {
+            MutableDirectBuffer a = backstep.region("a").buffer();
+            a.putLong(0, 1);
+            long good = backstep.checkpoint();
+            isWrong[0] = true;
+            a.putLong(0, 2);
+
+            long newest = backstep.checkpoint();
+            if (newest != good) {
+                newest = backstep.checkpoint(); // it is asked before every second one
+            }
+
+            assertTrue(newest <= good + 1, newest + " after " + good);
+            assertEquals(List.of("before", "after"), progress.calls);
+            assertEquals(1, backstep.engine().status().rollbacks());
+        }
+    }
+
+    @Test
+    void shouldKeepTheIntervalByItself() throws InterruptedException {
+        SingleWriterQuiescence quiescence = new SingleWriterQuiescence();
+        Progress progress = new Progress();
+        try (Backstep backstep = Backstep.launch(context().region("a", 4 * MIB).intervalNs(1_000_000)
+                .quiescence(quiescence).regionListener(progress))) {
+            MutableDirectBuffer a = backstep.region("a").buffer();
+            long[] rollbacks = {0};
+            Thread writer = new Thread(() -> {
+                for (progress.position = 0; progress.position < 3_000_000; progress.position++) {
+                    quiescence.quiescentState();
+                    int index = (int) (progress.position * 40_503 % (a.capacity() / 8)) * 8;
+                    a.putLong(index, a.getLong(index) + progress.position);
+                }
+                quiescence.offline();
+            });
+            writer.start();
+            while (writer.isAlive() && rollbacks[0] < 10) {
+                writer.join(10);
+                rollbacks[0] += isRolledBack(backstep) ? 1 : 0;
+            }
+            writer.join();
+            assertNull(backstep.failure());
+            assertTrue(rollbacks[0] > 0, "it has ended too soon");
+            assertEquals(expected(a.capacity()), sum(a));
+        }
+    }
+
+    /** Too soon after another one it may find no checkpoint that was not tried. */
+    private static boolean isRolledBack(Backstep backstep) {
+        try {
+            backstep.rollback();
+            return true;
+        } catch (BackstepException e) {
+            assertEquals(Reason.REFUSED, e.reason());
+            return false;
+        }
+    }
+
+    private static long expected(int capacity) {
+        ByteBuffer plain = ByteBuffer.allocate(capacity);
+        for (long i = 0; i < 3_000_000; i++) {
+            int index = (int) (i * 40_503 % (capacity / 8)) * 8;
+            plain.putLong(index, plain.getLong(index) + i);
+        }
+        long sum = 0;
+        for (int i = 0; i < capacity; i += 8) {
+            sum = sum * 31 + plain.getLong(i);
+        }
+        return sum;
+    }
+
+    private static long sum(MutableDirectBuffer buffer) {
+        long sum = 0;
+        for (int i = 0; i < buffer.capacity(); i += 8) {
+            sum = sum * 31 + buffer.getLong(i);
+        }
+        return sum;
+    }
+
+    @Test
+    void shouldCaptureInADutyCycle() throws Exception {
+        try (Backstep backstep = Backstep.launch(context().region("a", MIB).intervalNs(1_000_000))) {
+            Agent agent = backstep.agent();
+            long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
+            while (backstep.engine().status().kept() < 5 && System.nanoTime() < end) {
+                agent.doWork();
+            }
+            assertEquals(5, backstep.engine().status().kept());
+        }
+    }
+
+    @Test
+    void shouldTreatErrorsThatTheApplicationNotices() throws Exception {
+        try (Backstep backstep = Backstep.launch(context().region("a", MIB))) {
+            MutableDirectBuffer a = backstep.region("a").buffer();
+            a.putLong(0, 1);
+            long old = backstep.checkpoint();
+            long before = System.nanoTime();
+            a.putLong(0, 2);
+            backstep.checkpoint();
+
+            backstep.errorNoticed("application", new Problem("late", "noticed late", before));
+            while (backstep.engine().status().rollbacks() == 0) {
+                backstep.agent().doWork();
+            }
+
+            assertEquals(1, a.getLong(0));
+            assertEquals(old, backstep.engine().checkpoints().get(backstep.engine().checkpoints().size() - 1).id());
+        }
+    }
+
+    @Test
+    void shouldProtectMoreThanTwoGibibytes() {
+        long length = 3L << 30;
+        try (Backstep backstep = Backstep.launch(context().region("large", length))) {
+            Region large = backstep.region("large");
+            var store = large.bytesStore();
+            store.writeLong(length - 8, 1);
+            backstep.checkpoint();
+            store.writeLong(length - 8, 2);
+            store.writeLong(5_000_000_000L % length, 3);
+
+            backstep.rollback();
+
+            assertEquals(1, store.readLong(length - 8));
+            assertEquals(0, store.readLong(5_000_000_000L % length));
+            assertThrows(IllegalArgumentException.class, large::buffer);
+            assertEquals(1, large.buffer(length - 4096, 4096).getLong(4088));
+        }
+    }
+
+    @Test
+    void shouldProtectAPrivatelyMappedFile(@TempDir Path directory) throws Exception {
+        Path file = Files.write(directory.resolve("data"), new byte[8192]);
+        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ, StandardOpenOption.WRITE)) {
+            ByteBuffer mapped = channel.map(FileChannel.MapMode.PRIVATE, 0, 8192);
+            try (Backstep backstep = Backstep.launch(context().region(Region.wrap("file", mapped)))) {
+                MutableDirectBuffer buffer = backstep.region("file").buffer();
+                buffer.putLong(0, 1);
+                backstep.checkpoint();
+                buffer.putLong(0, 2);
+                buffer.putLong(4096, 3);
+
+                backstep.rollback();
+
+                assertEquals(1, buffer.getLong(0));
+                assertEquals(0, buffer.getLong(4096));
+            }
+        }
+    }
+
+    @Test
+    void shouldRefuseWhatIsNoRegion() {
+        assertThrows(IllegalArgumentException.class, () -> Region.wrap("odd", 4097, 4096));
+        assertThrows(IllegalArgumentException.class, () -> Region.wrap("heap", ByteBuffer.allocate(10_000)));
+        assertThrows(IllegalArgumentException.class, () -> Region.wrap("small", ByteBuffer.allocateDirect(100)));
+        assertThrows(IllegalArgumentException.class, () -> Region.map("none", 0));
+        try (Region region = Region.map("a", MIB)) {
+            assertThrows(IllegalArgumentException.class, () -> context().region(region).region("a", MIB));
+        }
+        assertThrows(IllegalArgumentException.class, () -> Backstep.launch(context()));
+    }
+
+    @Test
+    void shouldSayWhenTheWritersDoNotRest() {
+        SingleWriterQuiescence quiescence = new SingleWriterQuiescence();
+        try (Backstep backstep = Backstep.launch(context().region("a", MIB).quiescence(quiescence)
+                .intervalNs(TimeUnit.HOURS.toNanos(1)))) {
+            quiescence.quiescentState(); // a writer that never comes here again
+
+            BackstepException e = assertThrows(BackstepException.class, backstep::checkpoint);
+
+            assertEquals(Reason.FAILED, e.reason());
+            assertTrue(e.getMessage().contains("did not come to rest"), e.getMessage());
+            quiescence.offline();
+            backstep.checkpoint();
+        }
+    }
+}
