@@ -20,7 +20,12 @@
 #include "error.h"
 #include "process.h"
 
+/*
+ * How long a freeze waits. A thread in an uninterruptible sleep may stay there for ever and is waited for once; one that
+ * only waits for a processor will come, and is waited for again and again.
+ */
 #define FREEZE_LIMIT_NS 200000000ULL
+#define FREEZE_LIMITS 25
 
 struct bs_thread *bs_thread_by_tid(const struct bs_process *p, pid_t tid) {
     for (size_t i = 0; i < bs_threads_count(p); i++) {
@@ -55,9 +60,9 @@ static bool is_job_control(int signal) {
     return signal == SIGSTOP || signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU;
 }
 
-/* What follows a field's name in the status file of /proc, or an empty text. */
-static const char *status_field(const struct bs_process *p, const char *name, char *text, size_t room) {
-    int file = openat(p->proc, "status", O_RDONLY | O_CLOEXEC);
+/* What follows a field's name in a status file of /proc, or an empty text. */
+static const char *field_of(const struct bs_process *p, const char *path, const char *name, char *text, size_t room) {
+    int file = openat(p->proc, path, O_RDONLY | O_CLOEXEC);
     ssize_t length = file < 0 ? -1 : read(file, text, room - 1);
     if (file >= 0) {
         close(file);
@@ -65,6 +70,10 @@ static const char *status_field(const struct bs_process *p, const char *name, ch
     text[length > 0 ? length : 0] = 0;
     const char *line = strstr(text, name);
     return line ? line + strlen(name) : "";
+}
+
+static const char *status_field(const struct bs_process *p, const char *name, char *text, size_t room) {
+    return field_of(p, "status", name, text, room);
 }
 
 /* Does the program have a handler of its own for this signal? */
@@ -258,34 +267,58 @@ static int interrupt_all(struct bs_process *p) {
     return 0;
 }
 
-/* Stops every thread. Threads may be born meanwhile; those are stopped too. */
-int bs_freeze(struct bs_process *p) {
+/* A thread that no stop can reach, or null: it sleeps in the kernel and will not be woken, also not to be traced. */
+static const struct bs_thread *unreachable_thread(const struct bs_process *p) {
+    for (size_t i = 0; i < bs_threads_count(p); i++) {
+        const struct bs_thread *thread = bs_threads_at(p, i);
+        char path[48], text[4096];
+        snprintf(path, sizeof path, "task/%d/status", (int) thread->tid);
+        if (thread->state == THREAD_RUNNING && *field_of(p, path, "\nState:\t", text, sizeof text) == 'D') {
+            return thread;
+        }
+    }
+    return NULL;
+}
+
+/* The time is up, for the limits-th time: is it worth to wait on? */
+static int judge_delay(const struct bs_process *p, int limits) {
+    if (has_lost_leader(p)) {
+        return bs_fail(BS_EUNFIT, "the main thread of process %d has ended", (int) p->pid);
+    }
+    const struct bs_thread *thread = unreachable_thread(p);
+    if (thread) {
+        return bs_fail(BS_EBUSY, "thread %d of process %d did not stop within %llu ms: it sleeps uninterruptibly",
+                       (int) thread->tid, (int) p->pid, limits * FREEZE_LIMIT_NS / 1000000ULL);
+    }
+    if (limits == FREEZE_LIMITS) {
+        return bs_fail(BS_EBUSY, "a thread of process %d did not stop within %llu ms", (int) p->pid,
+                       limits * FREEZE_LIMIT_NS / 1000000ULL);
+    }
+    return 0;
+}
+
+/* Takes in what has been reported; only when there is nothing, the time counts. Threads may be born meanwhile. */
+static int await_stops(struct bs_process *p) {
     uint64_t limit = bs_now_ns() + FREEZE_LIMIT_NS;
     bool armed = false;
-    int result = 0;
-    for (;;) {
+    int limits = 0, result = 0, news = 1;
+    while (result == 0) {
         if (p->exited) {
             result = bs_fail(BS_EGONE, "process %d has exited", (int) p->pid);
-            break;
-        }
-        if (p->execed) {
+        } else if (p->execed) {
             result = bs_fail(BS_EEXECED, "process %d replaced its program", (int) p->pid);
+        } else if ((result = interrupt_all(p)) < 0 || bs_all_stand(p)) {
             break;
+        } else if (news == 0 && bs_now_ns() >= limit) {
+            result = judge_delay(p, ++limits);
+            limit = bs_now_ns() + FREEZE_LIMIT_NS;
         }
-        if ((result = interrupt_all(p)) < 0 || bs_all_stand(p)) {
-            break;
-        }
-        if (!armed) {
+        if (result == 0 && !armed) {
             bs_timer_arm(p, limit);
             armed = true;
-        } else if (bs_now_ns() >= limit) {
-            result = has_lost_leader(p) ? bs_fail(BS_EUNFIT, "the main thread of process %d has ended", (int) p->pid)
-                                        : bs_fail(BS_EBUSY, "a thread of process %d did not stop within %llu ms",
-                                                  (int) p->pid, FREEZE_LIMIT_NS / 1000000ULL);
-            break;
         }
-        if ((result = bs_collect(p, -1, true)) < 0) {
-            break;
+        if (result == 0 && (news = bs_collect(p, -1, true)) < 0) {
+            result = news;
         }
     }
     if (armed) {
@@ -294,6 +327,12 @@ int bs_freeze(struct bs_process *p) {
             bs_timer_arm(p, 0);
         }
     }
+    return result;
+}
+
+/* Stops every thread. */
+int bs_freeze(struct bs_process *p) {
+    int result = await_stops(p);
     if (result < 0 && !p->exited && !p->execed) {
         for (size_t i = 0; i < bs_threads_count(p); i++) {
             bs_threads_at(p, i)->trap_pending = false; /* the next freeze asks again */
