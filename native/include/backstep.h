@@ -229,6 +229,9 @@ struct bs_restore {
     uint64_t written_count; /* out */
     uint64_t held;          /* out: as in bs_capture, of this moment */
     uint64_t held_count;    /* out */
+    uint64_t left;          /* out: address of left_size bytes: paths of files, each with its zero byte, that were
+                               opened for writing since and keep what was written to them */
+    uint64_t left_size;     /* out */
 };
 
 /*

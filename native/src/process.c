@@ -356,7 +356,8 @@ void bs_process_close(bs_process *p) {
     struct bs_vector *vectors[] = {&p->threads,      &p->special, &p->mappings,   &p->fresh,
                                    &p->mapped_files, &p->held,    &p->held_files, &p->held_at_capture,
                                    &p->written,      &p->dirty,   &p->carried,    &p->lost,
-                                   &p->scratch,      &p->pages,   &p->open_files, &p->state};
+                                   &p->scratch,      &p->pages,   &p->open_files, &p->closed_files,
+                                   &p->left_files,   &p->state};
     for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++) {
         bs_vector_fini(vectors[i]);
     }

@@ -76,11 +76,18 @@ struct bs_descriptor {
     struct bs_file *file;
 };
 
-/* One descriptor as it lies in a state blob. */
+/* A file that the target had open for writing and then closed. Its dup is opened with O_PATH, so that it holds no lock
+ * and does not count as a writer. */
+struct bs_closed_file {
+    struct bs_file *file;
+    uint64_t closed_ns;
+};
+
+/* One descriptor as it lies in a state blob; or, with the number -1, a file that was closed then. */
 struct bs_descriptor_state {
     struct bs_descriptor descriptor;
     int64_t position; /* -1: not a file that has one */
-    int64_t length;
+    int64_t length;   /* -1: the same */
 };
 
 /* Head of a state blob: counts of what follows, in this order. */
@@ -148,8 +155,10 @@ struct bs_process {
     bool layout_changed;
     struct bs_vector pages; /* uint64_t */
 
-    struct bs_vector open_files; /* struct bs_descriptor */
-    struct bs_vector state;      /* the blob */
+    struct bs_vector open_files;   /* struct bs_descriptor */
+    struct bs_vector closed_files; /* struct bs_closed_file, the one closed first first */
+    struct bs_vector left_files;   /* by the last rollback, as they were: paths, each with its zero byte */
+    struct bs_vector state;        /* the blob */
     bs_output *outputs[2];
 };
 

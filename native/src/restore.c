@@ -104,6 +104,7 @@ int bs_process_restore_begin(bs_process *p, uint64_t state, struct bs_restore *r
     restore->written_count = bs_ranges_count(&p->dirty);
     restore->held = (uint64_t) (uintptr_t) p->held.data;
     restore->held_count = bs_ranges_count(&p->held);
+    restore->left = restore->left_size = 0;
     return 0;
 }
 
@@ -148,6 +149,8 @@ int bs_process_restore_finish(bs_process *p, uint64_t state, const struct bs_res
     restore->held_count = bs_ranges_count(&p->held);
     restore->written = 0;
     restore->written_count = 0;
+    restore->left = (uint64_t) (uintptr_t) p->left_files.data;
+    restore->left_size = p->left_files.size;
     return 0;
 }
 

@@ -208,13 +208,18 @@ static void append(void)
     }
 }
 
-/* Closes the output and goes on at its end, either by O_APPEND or by seeking there. */
+/*
+ * Opens the output anew and goes on at its end, either by O_APPEND or by seeking there. Only then the old one is
+ * closed: of a file that is not open at a checkpoint, the length of then may not be known.
+ */
 static void reopen_output(void)
 {
-    CHECK_CALL(fclose(output));
+    FILE *before = output;
+    CHECK_CALL(fflush(before));
     output = fopen(output_path, rng_below(&rng, 2) == 0 ? "a" : "r+");
     CHECK(output, "reopen %s: %s", output_path, strerror(errno));
     CHECK_CALL(fseeko(output, 0, SEEK_END));
+    CHECK_CALL(fclose(before));
     check_output();
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.backstep.target.process;
 
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
 
@@ -43,6 +44,7 @@ public final class ProcessTarget implements Target {
     private final PageRanges heldBefore = new PageRanges();
     private final PageRanges gone = new PageRanges();
     private final PageRanges rewritten = new PageRanges();
+    private final Set<String> leftFiles = new LinkedHashSet<>();
     private boolean captureOpen;
     private boolean closed;
     private long interruptedNs;
@@ -223,6 +225,7 @@ public final class ProcessTarget implements Target {
     public void finishRollback(ExecutionState state, PageWrites writes) {
         process.finishRestore(((ProcessState) state).address(), writes, restorePages, restoreWords);
         restoreWords.held(held);
+        leftFiles.addAll(restoreWords.leftFiles());
     }
 
     @Override
@@ -257,7 +260,11 @@ public final class ProcessTarget implements Target {
 
     @Override
     public Set<String> unprotected() {
-        return use.look();
+        Set<String> uses = use.look();
+        leftFiles.forEach(path -> uses.add("file " + path
+                + ": was opened for writing after the checkpoint of a rollback, and what was written to it stays"));
+        leftFiles.clear();
+        return uses;
     }
 
     @Override
