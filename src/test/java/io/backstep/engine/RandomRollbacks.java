@@ -4,6 +4,7 @@ package io.backstep.engine;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.channels.FileChannel;
+import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -115,7 +116,7 @@ final class RandomRollbacks {
                 new Plan("simd", 0, seed, 1_000),
                 new Plan("blocking", 30, seed, 800),
                 new Plan("layout", 0, seed, 900),
-                new Plan("files", 0, seed, 1_800, directory.resolve("written"), "--no-churn"),
+                new Plan("files", 0, seed, 1_800, directory.resolve("written")),
                 new Plan("signals", 30, seed, 2_000),
                 new Plan("server", 0, seed, 2_500)).filter(plan -> only.isEmpty() || plan.name.equals(only)).toList();
     }
@@ -126,14 +127,15 @@ final class RandomRollbacks {
             undisturbed.put(plan.name, runUndisturbed(plan));
         }
         long endNs = System.nanoTime() + (long) (leastMinutes * 60_000 * MS);
-        int descriptors = -1;
+        Map<String, Long> descriptors = null;
         while (total() < leastRollbacks || System.nanoTime() - endNs < 0) {
             for (Plan plan : plans) {
                 counts.computeIfAbsent(plan.name, name -> new Counts()).runs++;
                 protect(plan, random.split());
             }
-            int now = openDescriptors();
-            check(descriptors < 0 || now <= descriptors, now + " descriptors are open, after the round before " + descriptors);
+            Map<String, Long> now = openDescriptors();
+            check(descriptors == null || descriptors.equals(now),
+                    "descriptors are open that were not after the round before: " + now + ", before " + descriptors);
             descriptors = now;
         }
         counts.forEach((name, count) -> report.printf("%s: %d runs, %d captures and %d that were made to fail, %d rollbacks"
@@ -146,10 +148,18 @@ final class RandomRollbacks {
         return counts.values().stream().mapToInt(count -> count.rollbacks).sum();
     }
 
-    private static int openDescriptors() throws IOException {
-        try (Stream<Path> links = Files.list(Path.of("/proc/self/fd"))) {
-            return (int) links.count();
+    /** What our descriptors lead to that has to do with victims, and how many there are of each. */
+    private static Map<String, Long> openDescriptors() throws IOException {
+        Map<String, Long> kinds = new TreeMap<>();
+        try (DirectoryStream<Path> links = Files.newDirectoryStream(Path.of("/proc/self/fd"))) {
+            for (Path link : links) {
+                String leadsTo = Files.isSymbolicLink(link) ? Files.readSymbolicLink(link).toString() : "";
+                if (!leadsTo.endsWith(".jar") && !leadsTo.equals("/proc/" + ProcessHandle.current().pid() + "/fd")) {
+                    kinds.merge(leadsTo.replaceAll("\\d+", "N"), 1L, Long::sum);
+                }
+            }
         }
+        return kinds;
     }
 
     private static void check(boolean holds, String complaint) {

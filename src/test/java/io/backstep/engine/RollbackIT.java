@@ -27,7 +27,6 @@ import org.junit.jupiter.api.io.TempDir;
  * <p>-Dbackstep.seed=N repeats the random choices, though not the moments; -Dbackstep.victim=NAME takes one program only;
  * -Dbackstep.minutes=N is how long the soak test takes.
  */
-@Tag("soak")
 class RollbackIT {
     private static final int ROLLBACKS = 1_000;
     private static final int MINUTES_AT_MOST = 15;
