@@ -108,7 +108,7 @@ static bool is_still(const struct bs_process *p, const struct bs_file *file, int
     return stat_theirs(p, fd, &status) && status.st_ino == file->inode && status.st_dev == file->device;
 }
 
-/* ---- files closed a short time ago --------------------------------------------------------------------------------- */
+/* ---- files closed a short time ago ------------------------------------------------------------------------------- */
 
 static void drop_closed(struct bs_process *p, size_t index) {
     bs_file_release(closed_at(p, index)->file);
@@ -116,7 +116,7 @@ static void drop_closed(struct bs_process *p, size_t index) {
     p->closed_files.size -= sizeof *closed_at(p, 0);
 }
 
-/* The file is not needed if it cannot be had: it only is not known to states then. */
+/* If that fails, states do not know the file, and a rollback names it. */
 static void remember_closed(struct bs_process *p, const struct bs_file *file) {
     for (size_t i = 0; i < closed_count(p); i++) {
         if (is_same_file(closed_at(p, i)->file, file)) {

@@ -21,8 +21,8 @@
 #include "process.h"
 
 /*
- * How long a freeze waits. A thread in an uninterruptible sleep may stay there for ever and is waited for once; one that
- * only waits for a processor will come, and is waited for again and again.
+ * How long a freeze waits. A thread in an uninterruptible sleep may stay there for ever and is waited for once; one
+ * that only waits for a processor will come, and is waited for again and again.
  */
 #define FREEZE_LIMIT_NS 200000000ULL
 #define FREEZE_LIMITS 25

@@ -34,7 +34,7 @@ static uint64_t address_of(const void *pointer) {
     return (uint64_t) (uintptr_t) pointer;
 }
 
-/* ---- the target's calls ---------------------------------------------------------------------------------------- */
+/* ---- the target's calls ------------------------------------------------------------------------------------------ */
 
 static int64_t call(long number, uint64_t first, uint64_t second, uint64_t third) {
     int64_t value = 0;
@@ -107,7 +107,7 @@ static const char *roll_back_to(struct checkpoint checkpoint) {
     return restore.left_size == 0 ? "" : (const char *) (uintptr_t) restore.left;
 }
 
-/* ---- tests --------------------------------------------------------------------------------------------------------- */
+/* ---- tests ------------------------------------------------------------------------------------------------------- */
 
 static void should_cut_back_a_file_that_was_open(void) {
     int fd = target_opens(O_WRONLY | O_CREAT);

@@ -22,12 +22,22 @@ static uint64_t now_ns(void) {
     return (uint64_t) now.tv_sec * 1000000000ULL + (uint64_t) now.tv_nsec;
 }
 
+static int first_processor(void) {
+    cpu_set_t allowed;
+    int number = 0;
+    CHECK(sched_getaffinity(0, sizeof allowed, &allowed) == 0);
+    while (!CPU_ISSET(number, &allowed)) {
+        number++;
+    }
+    return number;
+}
+
 static pid_t spin_on_first_processor(int priority) {
     pid_t child = fork();
     if (child == 0) {
         cpu_set_t first;
         CPU_ZERO(&first);
-        CPU_SET(0, &first);
+        CPU_SET(first_processor(), &first);
         if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || sched_setaffinity(0, sizeof first, &first) < 0 ||
             nice(priority) < 0) {
             _exit(1);

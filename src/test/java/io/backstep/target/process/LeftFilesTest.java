@@ -40,7 +40,8 @@ class LeftFilesTest {
     void shouldNameFileThatWasOpenedForWritingAfterTheCheckpoint() throws Exception {
         Path written = directory.resolve("written");
         long memory = UnsafeApi.allocateMemory(Pages.toBytes(FRAMES));
-        try (ProcessTarget target = ProcessTarget.run(Victim.command("files", 1, 100_000, written), false, Inheritance.NONE);
+        try (ProcessTarget target = ProcessTarget.run(
+                Victim.command("files", 1, 100_000, written), false, Inheritance.NONE);
                 ExecutionState state = target.newState();
                 Capture capture = new Capture();
                 PageRanges rewritten = new PageRanges();
