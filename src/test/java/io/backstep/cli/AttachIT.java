@@ -174,13 +174,16 @@ class AttachIT {
     void shouldRollBackInjectedFaults(Victim shortest) throws IOException {
         List<String> options = new ArrayList<>(List.of("--interval", "20ms", "--keep", "5"));
         for (int i = 0; i < FAULTS; i++) {
-            options.addAll(List.of("--inject", "register:rip@" + (105 + BETWEEN_FAULTS_MS * i) + "ms,bits=24,seed=" + Seed.random(seed, i).nextInt(1 << 30)));
+            int atMs = 105 + BETWEEN_FAULTS_MS * i;
+            int faultSeed = Seed.random(seed, i).nextInt(1 << 30);
+            options.addAll(List.of("--inject", "register:rip@" + atMs + "ms,bits=24,seed=" + faultSeed));
         }
         shortest.play(victim -> {
             Path report = sandbox.file(victim.hashCode() + ".json");
             Launch launch = startRunning(victim);
 
-            Launch attach = startAttach(launch.pid(), Stream.concat(options.stream(), Stream.of("--report", report.toString())).toList());
+            List<String> reporting = Stream.concat(options.stream(), Stream.of("--report", report.toString())).toList();
+            Launch attach = startAttach(launch.pid(), reporting);
 
             assertEndedAsAlone(launch.awaitAll(), victim);
             attach.awaitAll();

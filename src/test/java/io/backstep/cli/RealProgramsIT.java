@@ -52,7 +52,7 @@ class RealProgramsIT {
         assumeTrue(sandbox.command("sh", "-c", "command -v " + program).toEnd().status() == 0, program + " is not installed");
     }
 
-    /** As often as it can be while the program lives, up to a limit; pauses at random fit that to the program's time alone. */
+    /** As often as it can be while the program lives, up to a limit; random pauses fit that to the program's time alone. */
     private Launch rollBackAgainAndAgain(long aloneMs, String... command) {
         Launch run = sandbox.run(List.of("--interval", "20ms", "--keep", "4"), List.of(command)).start();
         Ctl ctl = sandbox.ctl(sandbox.awaitTarget(run));
@@ -64,11 +64,13 @@ class RealProgramsIT {
             if (reply == null) {
                 break; // it has ended
             }
-            done += Boolean.TRUE.equals(reply.at("ok")) ? 1 : 0; // refused: it has gone meanwhile, or on probation none older is left
+            // Refused is what has gone meanwhile, and on probation what has nothing older.
+            done += Boolean.TRUE.equals(reply.at("ok")) ? 1 : 0;
         }
         run.awaitAll();
         assertEquals(0, run.status(), run.describe());
-        System.out.println("RealProgramsIT: " + Path.of(command[0]).getFileName() + ", " + aloneMs + " ms alone, rolled back " + done + " times");
+        System.out.println("RealProgramsIT: " + Path.of(command[0]).getFileName() + ", " + aloneMs + " ms alone, rolled back "
+                + done + " times");
         assertTrue(done >= ROLLBACKS_AT_LEAST, "only " + done + " rollbacks: " + run.describe());
         return run;
     }

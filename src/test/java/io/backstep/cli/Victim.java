@@ -40,7 +40,10 @@ record Victim(List<String> command) {
         return Path.of(command.get(0)).getFileName() + " " + String.join(" ", command.subList(1, command.size()));
     }
 
-    /** A victim's life is an amount of work. On a busy machine it can end before the scene does: then again, with a longer life. */
+    /**
+     * Plays a scene. A victim's life is an amount of work: on a busy machine it can end before the scene does. Then the scene is
+     * played again, with a longer life.
+     */
     void play(Scene scene) throws IOException {
         Victim victim = this;
         for (int tries = 1; !scene.play(victim); tries++) {
