@@ -80,12 +80,15 @@ class AttachIT {
 
     static Stream<Victim> victims() {
         long number = Seed.of(AttachIT.class) & 0xffff;
-        return Stream.of(Victim.of("writers", number, 3000), Victim.of("threads", number, 3000), Victim.of("server", number, 4000));
+        return Stream.of(Victim.of("writers", number, 3000), Victim.of("threads", number, 3000),
+                Victim.of("server", number, 4000));
     }
 
     static Stream<Arguments> farewells() {
-        return victims().flatMap(victim -> Stream.of(Farewell.values())
-                .map(farewell -> Arguments.of(victim, farewell)));
+        long number = Seed.of(AttachIT.class) & 0xffff;
+        return Stream.of(Victim.of("writers", number, 2000), Victim.of("threads", number, 2000),
+                        Victim.of("server", number, 3000))
+                .flatMap(victim -> Stream.of(Farewell.values()).map(farewell -> Arguments.of(victim, farewell)));
     }
 
     private Launch startAttach(int target, List<String> options) {

@@ -70,7 +70,8 @@ class CtlIT {
 
     @Test
     void shouldAnswerCommandLine() {
-        start("20ms", 5000);
+        run = sandbox.run(List.of("--interval", "20ms", "--keep", "4"), List.of("sleep", "1000")).start();
+        target = sandbox.awaitTarget(run);
         Ctl ctl = sandbox.ctl(target);
         Await.until("4 checkpoints are kept", () -> ctl.granted("status").number("kept") == 4);
 
@@ -92,7 +93,8 @@ class CtlIT {
         assertTrue(unknown.err().matches("backstep: checkpoint 999999999 is not kept; kept are [\\d, ]+\n"), unknown.describe());
         assertEquals(ExitStatus.FAILED, unknownAsJson.status());
         assertFalse((Boolean) Json.parse(unknownAsJson.out()).at("ok"));
-        assertEndedAsAlone();
+        Proc.kill(target);
+        assertEquals(128 + 9, run.awaitAll().status(), run.describe());
     }
 
     @Test

@@ -22,7 +22,7 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 /** Programs that people use, rolled back again and again at random moments: their output is that of an undisturbed run. */
 @Timeout(value = 4, unit = TimeUnit.MINUTES)
 class RealProgramsIT {
-    private static final int ROLLBACKS = 20;
+    private static final int ROLLBACKS = 25;
     private static final int ROLLBACKS_AT_LEAST = 5;
 
     private static long seed;
@@ -52,14 +52,14 @@ class RealProgramsIT {
         assumeTrue(sandbox.command("sh", "-c", "command -v " + program).toEnd().status() == 0, program + " is not installed");
     }
 
-    /** As often as it can be while the program lives, up to a limit; random pauses fit that to the program's time alone. */
+    /** As often as it can be while the program lives, up to a limit that is reached at half of its time. */
     private Launch rollBackAgainAndAgain(long aloneMs, String... command) {
         Launch run = sandbox.run(List.of("--interval", "20ms", "--keep", "4"), List.of(command)).start();
         Ctl ctl = sandbox.ctl(sandbox.awaitTarget(run));
         SplittableRandom random = Seed.random(seed, command[0].hashCode());
         int done = 0;
         while (done < ROLLBACKS) {
-            Await.pause(random.nextLong(1 + 2 * aloneMs / ROLLBACKS));
+            Await.pause(random.nextLong(1 + aloneMs / ROLLBACKS));
             Json reply = ctl.askOrNull(random.nextBoolean() ? Ctl.request("rollback") : toAnyKept(ctl, random));
             if (reply == null) {
                 break; // it has ended
