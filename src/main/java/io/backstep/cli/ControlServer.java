@@ -188,7 +188,8 @@ final class ControlServer implements AutoCloseable {
             for (Path socket : sockets) {
                 String name = socket.getFileName().toString();
                 String pid = name.substring(0, name.length() - ".sock".length());
-                if (!Files.exists(Path.of("/proc", pid)) && !isServed(socket)) {
+                boolean isOurs = socket.equals(path); // to connect to oneself would wait for oneself
+                if (!isOurs && !Files.exists(Path.of("/proc", pid)) && !isServed(socket)) {
                     Files.deleteIfExists(socket);
                 }
             }
