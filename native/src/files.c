@@ -25,19 +25,11 @@
 #include <unistd.h>
 
 #include "error.h"
+#include "files.h"
 #include "kernel.h"
-#include "process.h"
 
 #define CLOSED_FILES_MOST 64
 #define CLOSED_FILES_NS 10000000000ULL
-
-static size_t open_count(const struct bs_process *p) {
-    return p->open_files.size / sizeof(struct bs_descriptor);
-}
-
-static struct bs_descriptor *open_at(const struct bs_process *p, size_t index) {
-    return (struct bs_descriptor *) p->open_files.data + index;
-}
 
 static size_t closed_count(const struct bs_process *p) {
     return p->closed_files.size / sizeof(struct bs_closed_file);
@@ -57,8 +49,8 @@ void bs_file_release(struct bs_file *file) {
 }
 
 void bs_files_fini(struct bs_process *p) {
-    for (size_t i = 0; i < open_count(p); i++) {
-        bs_file_release(open_at(p, i)->file);
+    for (size_t i = 0; i < bs_open_count(p); i++) {
+        bs_file_release(bs_open_at(p, i)->file);
     }
     for (size_t i = 0; i < closed_count(p); i++) {
         bs_file_release(closed_at(p, i)->file);
@@ -66,27 +58,27 @@ void bs_files_fini(struct bs_process *p) {
     p->open_files.size = p->closed_files.size = 0;
 }
 
-static bool is_same_file(const struct bs_file *a, const struct bs_file *b) {
+bool bs_is_same_file(const struct bs_file *a, const struct bs_file *b) {
     return a->inode == b->inode && a->device == b->device;
 }
 
 /* Is this a regular file, open for writing? */
-static bool can_write(const struct bs_file *file) {
+bool bs_can_write(const struct bs_file *file) {
     return file->dup >= 0 && S_ISREG(file->mode) && (file->open_flags & O_ACCMODE) != O_RDONLY;
 }
 
 /* Our descriptor through which the target has this file open for writing now, or -1. */
-static int open_for_writing(const struct bs_process *p, const struct bs_file *file) {
-    for (size_t i = 0; i < open_count(p); i++) {
-        const struct bs_file *candidate = open_at(p, i)->file;
-        if (can_write(candidate) && is_same_file(candidate, file)) {
+int bs_open_for_writing(const struct bs_process *p, const struct bs_file *file) {
+    for (size_t i = 0; i < bs_open_count(p); i++) {
+        const struct bs_file *candidate = bs_open_at(p, i)->file;
+        if (bs_can_write(candidate) && bs_is_same_file(candidate, file)) {
             return candidate->dup;
         }
     }
     return -1;
 }
 
-static ssize_t path_of(int ours, char *path, size_t room) {
+ssize_t bs_path_of(int ours, char *path, size_t room) {
     char link[32];
     snprintf(link, sizeof link, "/proc/self/fd/%d", ours);
     ssize_t length = readlink(link, path, room - 1);
@@ -100,7 +92,7 @@ static bool stat_theirs(const struct bs_process *p, int fd, struct stat *status)
     return fstatat(p->descriptors, name, status, 0) == 0;
 }
 
-static bool is_still(const struct bs_process *p, const struct bs_file *file, int fd) {
+bool bs_is_still(const struct bs_process *p, const struct bs_file *file, int fd) {
     if (file->dup >= 0) {
         return syscall(SYS_kcmp, getpid(), p->pid, KCMP_FILE_TYPE, file->dup, fd) == 0;
     }
@@ -119,7 +111,7 @@ static void drop_closed(struct bs_process *p, size_t index) {
 /* If that fails, states do not know the file, and a rollback names it. */
 static void remember_closed(struct bs_process *p, const struct bs_file *file) {
     for (size_t i = 0; i < closed_count(p); i++) {
-        if (is_same_file(closed_at(p, i)->file, file)) {
+        if (bs_is_same_file(closed_at(p, i)->file, file)) {
             drop_closed(p, i);
             break;
         }
@@ -150,7 +142,7 @@ static int save_closed(struct bs_process *p, struct bs_vector *blob) {
     for (size_t i = 0; i < closed_count(p);) {
         struct bs_file *file = closed_at(p, i)->file;
         struct stat status;
-        if (now - closed_at(p, i)->closed_ns > CLOSED_FILES_NS || open_for_writing(p, file) >= 0 ||
+        if (now - closed_at(p, i)->closed_ns > CLOSED_FILES_NS || bs_open_for_writing(p, file) >= 0 ||
             fstat(file->dup, &status) < 0 || status.st_nlink == 0) {
             drop_closed(p, i);
             continue;
@@ -160,7 +152,7 @@ static int save_closed(struct bs_process *p, struct bs_vector *blob) {
             return -ENOMEM;
         }
         *state = (struct bs_descriptor_state){
-            .descriptor = {.fd = -1, .file = file}, .position = -1, .length = status.st_size};
+            .descriptor = {.fd = -1, .file = file}, .flags = -1, .position = -1, .length = status.st_size};
         i++;
     }
     return 0;
@@ -170,11 +162,11 @@ static int save_closed(struct bs_process *p, struct bs_vector *blob) {
 
 static bool table_is_current(const struct bs_process *p) {
     struct stat status;
-    if (fstat(p->descriptors, &status) < 0 || status.st_size == 0 || (size_t) status.st_size != open_count(p)) {
+    if (fstat(p->descriptors, &status) < 0 || status.st_size == 0 || (size_t) status.st_size != bs_open_count(p)) {
         return false; /* kernels before 6.2 do not count */
     }
-    for (size_t i = 0; i < open_count(p); i++) {
-        if (!is_still(p, open_at(p, i)->file, open_at(p, i)->fd)) {
+    for (size_t i = 0; i < bs_open_count(p); i++) {
+        if (!bs_is_still(p, bs_open_at(p, i)->file, bs_open_at(p, i)->fd)) {
             return false;
         }
     }
@@ -244,7 +236,7 @@ int bs_files_refresh(struct bs_process *p) {
         struct bs_file *file = NULL;
         for (size_t i = 0; i < old.size / sizeof(struct bs_descriptor) && !file; i++) {
             struct bs_descriptor *known = (struct bs_descriptor *) old.data + i;
-            if (known->file && known->fd == fd && is_still(p, known->file, fd)) {
+            if (known->file && known->fd == fd && bs_is_still(p, known->file, fd)) {
                 file = known->file;
                 known->file = NULL; /* handed over */
             }
@@ -262,7 +254,7 @@ int bs_files_refresh(struct bs_process *p) {
     closedir(listing);
     for (size_t i = 0; i < old.size / sizeof(struct bs_descriptor); i++) {
         struct bs_file *gone = ((struct bs_descriptor *) old.data + i)->file;
-        if (gone && can_write(gone) && open_for_writing(p, gone) < 0) {
+        if (gone && bs_can_write(gone) && bs_open_for_writing(p, gone) < 0) {
             remember_closed(p, gone);
         }
         if (gone) {
@@ -278,162 +270,22 @@ int bs_files_save(struct bs_process *p, struct bs_vector *blob) {
     if (result < 0) {
         return result;
     }
-    for (size_t i = 0; i < open_count(p); i++) {
+    for (size_t i = 0; i < bs_open_count(p); i++) {
         struct bs_descriptor_state *state = bs_vector_extend(blob, sizeof *state);
         if (!state) {
             return -ENOMEM;
         }
         struct stat status;
-        *state = (struct bs_descriptor_state){.descriptor = *open_at(p, i), .position = -1, .length = -1};
+        *state =
+            (struct bs_descriptor_state){.descriptor = *bs_open_at(p, i), .flags = -1, .position = -1, .length = -1};
         const struct bs_file *file = state->descriptor.file;
+        if (file->dup >= 0) {
+            state->flags = fcntl(file->dup, F_GETFL);
+        }
         if (file->dup >= 0 && S_ISREG(file->mode)) {
             state->position = lseek(file->dup, 0, SEEK_CUR);
             state->length = fstat(file->dup, &status) == 0 ? status.st_size : -1;
         }
     }
     return save_closed(p, blob);
-}
-
-/* ---- putting back ------------------------------------------------------------------------------------------------ */
-
-static const char *kind_of(const struct bs_file *file) {
-    return S_ISFIFO(file->mode) ? "a pipe" : S_ISSOCK(file->mode) ? "a socket" : "a file that could not be kept";
-}
-
-int bs_files_check(struct bs_process *p, const struct bs_descriptor_state *wanted, size_t count) {
-    for (size_t i = 0; i < count; i++) {
-        const struct bs_descriptor *descriptor = &wanted[i].descriptor;
-        if (descriptor->fd >= 0 && descriptor->file->dup < 0 && !is_still(p, descriptor->file, descriptor->fd)) {
-            return bs_fail(BS_EREFUSED, "process %d closed descriptor %d (%s), which cannot be opened again",
-                           (int) p->pid, descriptor->fd, kind_of(descriptor->file));
-        }
-    }
-    return 0;
-}
-
-static const struct bs_descriptor_state *find(const struct bs_descriptor_state *wanted, size_t count, int fd) {
-    for (size_t i = 0; i < count; i++) {
-        if (wanted[i].descriptor.fd == fd) {
-            return wanted + i;
-        }
-    }
-    return NULL;
-}
-
-static int close_those_opened_since(struct bs_process *p, const struct bs_descriptor_state *wanted, size_t count) {
-    int result = 0;
-    for (size_t i = 0; result == 0 && i < open_count(p); i++) {
-        if (!find(wanted, count, open_at(p, i)->fd)) {
-            result = bs_remote_close(p, open_at(p, i)->fd);
-        }
-    }
-    return result;
-}
-
-static int open_again(struct bs_process *p, const struct bs_descriptor *descriptor) {
-    int theirs = -1;
-    int64_t value = 0;
-    int result = bs_remote_borrow(p, descriptor->file->dup, &theirs);
-    if (result < 0) {
-        return result;
-    }
-    if (theirs == descriptor->fd) { /* fetched descriptors are closed on exec */
-        return descriptor->close_on_exec
-                   ? 0
-                   : bs_remote_call(p, SYS_fcntl, (uint64_t[6]){(uint64_t) theirs, F_SETFD, 0}, &value);
-    }
-    result = bs_remote_call(
-        p, SYS_dup3,
-        (uint64_t[6]){(uint64_t) theirs, (uint64_t) descriptor->fd, descriptor->close_on_exec ? O_CLOEXEC : 0}, &value);
-    if (result == 0 && value < 0) {
-        errno = (int) -value;
-        result = bs_fail_errno("open descriptor %d of process %d again", descriptor->fd, (int) p->pid);
-    }
-    int closed = bs_remote_close(p, theirs);
-    return result < 0 ? result : closed;
-}
-
-static int cut_back(const struct bs_process *p, int ours, int64_t length) {
-    struct stat status;
-    if (fstat(ours, &status) == 0 && status.st_size > length && ftruncate(ours, length) < 0) {
-        int reason = errno;
-        char path[4096];
-        path_of(ours, path, sizeof path);
-        errno = reason;
-        return bs_fail_errno("cut %s back to %lld bytes for process %d", path, (long long) length, (int) p->pid);
-    }
-    return 0;
-}
-
-/* Files whose length of then is known, by whatever descriptor, and that are open for writing now. */
-static int cut_what_is_open(const struct bs_process *p, const struct bs_descriptor_state *wanted, size_t count) {
-    int result = 0;
-    for (size_t i = 0; result == 0 && i < count; i++) {
-        int ours = wanted[i].length < 0 ? -1 : open_for_writing(p, wanted[i].descriptor.file);
-        result = ours < 0 ? 0 : cut_back(p, ours, wanted[i].length);
-    }
-    return result;
-}
-
-static bool has_known_length(const struct bs_descriptor_state *wanted, size_t count, const struct bs_file *file) {
-    for (size_t i = 0; i < count; i++) {
-        if (wanted[i].length >= 0 && is_same_file(wanted[i].descriptor.file, file)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Of files that are open for writing now and whose length of then is not known, nothing is taken back. */
-static int note_what_is_left(struct bs_process *p, const struct bs_descriptor_state *wanted, size_t count) {
-    p->left_files.size = 0;
-    for (size_t i = 0; i < open_count(p); i++) {
-        const struct bs_file *file = open_at(p, i)->file;
-        struct stat status;
-        if (!can_write(file) || has_known_length(wanted, count, file) || fstat(file->dup, &status) < 0 ||
-            status.st_nlink == 0 || status.st_size == 0) {
-            continue;
-        }
-        char path[4096];
-        ssize_t length = path_of(file->dup, path, sizeof path);
-        char *place = length <= 0 ? NULL : bs_vector_extend(&p->left_files, (size_t) length + 1);
-        if (place) {
-            memcpy(place, path, (size_t) length + 1);
-        } else if (length > 0) {
-            return -ENOMEM;
-        }
-    }
-    return 0;
-}
-
-static int restore_length_and_position(const struct bs_process *p, const struct bs_descriptor_state *wanted) {
-    const struct bs_file *file = wanted->descriptor.file;
-    if (wanted->position < 0) {
-        return 0;
-    }
-    int result = can_write(file) && wanted->length >= 0 ? cut_back(p, file->dup, wanted->length) : 0;
-    if (result == 0 && lseek(file->dup, wanted->position, SEEK_SET) < 0) {
-        return bs_fail_errno("set descriptor %d of process %d to offset %lld", wanted->descriptor.fd, (int) p->pid,
-                             (long long) wanted->position);
-    }
-    return result;
-}
-
-int bs_files_restore(struct bs_process *p, const struct bs_descriptor_state *wanted, size_t count) {
-    int result = bs_files_refresh(p);
-    if (result < 0 || (result = note_what_is_left(p, wanted, count)) < 0 ||
-        (result = cut_what_is_open(p, wanted, count)) < 0 ||
-        (result = close_those_opened_since(p, wanted, count)) < 0) {
-        return result;
-    }
-    for (size_t i = 0; result == 0 && i < count; i++) {
-        const struct bs_descriptor *descriptor = &wanted[i].descriptor;
-        if (descriptor->fd >= 0 && !is_still(p, descriptor->file, descriptor->fd)) {
-            result = open_again(p, descriptor);
-        }
-    }
-    for (size_t i = 0; result == 0 && i < count; i++) {
-        result = restore_length_and_position(p, wanted + i);
-    }
-    return result < 0 ? result : bs_files_refresh(p);
 }

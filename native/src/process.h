@@ -86,6 +86,7 @@ struct bs_closed_file {
 /* One descriptor as it lies in a state blob; or, with the number -1, a file that was closed then. */
 struct bs_descriptor_state {
     struct bs_descriptor descriptor;
+    int64_t flags;    /* O_APPEND and the like; -1: not looked at */
     int64_t position; /* -1: not a file that has one */
     int64_t length;   /* -1: the same */
 };
@@ -230,7 +231,7 @@ int bs_copy_in(struct bs_process *p, const uint64_t *pages, const uint64_t *fram
 int bs_copy_out(struct bs_process *p, const uint64_t *pages, const uint64_t *frames, size_t count);
 int bs_drop(struct bs_process *p, const uint64_t *pages, size_t count);
 
-/* files.c */
+/* files.c, files_restore.c */
 int bs_files_refresh(struct bs_process *p);
 int bs_files_save(struct bs_process *p, struct bs_vector *blob);
 int bs_files_check(struct bs_process *p, const struct bs_descriptor_state *wanted, size_t count);

@@ -177,6 +177,30 @@ static void should_name_a_file_whose_length_was_not_known(void) {
     drop(then);
 }
 
+static void should_put_status_flags_back(void) {
+    int fd = target_opens(O_WRONLY | O_APPEND | O_CREAT);
+    struct checkpoint then = take();
+    CHECK(call(SYS_fcntl, (uint64_t) fd, F_SETFL, O_NONBLOCK) == 0);
+    CHECK(strcmp(roll_back_to(then), "") == 0);
+    CHECK((call(SYS_fcntl, (uint64_t) fd, F_GETFL, 0) & (O_APPEND | O_NONBLOCK)) == O_APPEND);
+    target_closes(fd);
+    drop(then);
+}
+
+static void should_refuse_when_a_file_that_grew_is_sealed(void) {
+    int fd = (int) call(SYS_memfd_create, address_of(bytes), MFD_ALLOW_SEALING, 0);
+    CHECK(fd >= 0);
+    target_writes(fd, 20);
+    struct checkpoint then = take();
+    target_writes(fd, 5);
+    CHECK(call(SYS_fcntl, (uint64_t) fd, F_ADD_SEALS, F_SEAL_SHRINK) == 0);
+    struct bs_restore restore;
+    CHECK(bs_process_restore_begin(target, address_of(then.state), &restore) == BS_EREFUSED);
+    CHECK(call(SYS_lseek, (uint64_t) fd, 0, SEEK_CUR) == 25);
+    target_closes(fd);
+    drop(then);
+}
+
 static void should_hold_no_lock_of_a_closed_file(void) {
     int fd = target_opens(O_WRONLY | O_CREAT);
     CHECK(call(SYS_flock, (uint64_t) fd, 2 /* LOCK_EX */, 0) == 0);
@@ -245,6 +269,8 @@ int main(int argc, char **argv) {
     with_target(should_leave_alone_a_closed_file_that_another_process_writes);
     with_target(should_cut_back_a_file_that_was_open_for_reading_only);
     with_target(should_name_a_file_whose_length_was_not_known);
+    with_target(should_put_status_flags_back);
+    with_target(should_refuse_when_a_file_that_grew_is_sealed);
     with_target(should_hold_no_lock_of_a_closed_file);
     with_target(should_forget_closed_files_when_there_are_many);
     PASSED("files");
