@@ -57,17 +57,27 @@ static int begin(struct bs_process *p, bool live) {
     return result;
 }
 
-/* While the target runs, a page may go away before it is copied: it stays carried. */
+/*
+ * While the target runs, a page may go away before it is copied, and one may come and be marked in a mapping that has
+ * grown since the mappings were read, so that it does not count as held. Both stay carried.
+ */
 static int copy_live(struct bs_process *p, const uint64_t *frames) {
-    struct bs_vector missed = {0};
+    struct bs_vector missed = {0}, unknown = {0};
     int result = bs_copy_in(p, (const uint64_t *) p->pages.data, frames, p->pages.size / sizeof(uint64_t), &missed);
+    if (result == 0 && !p->all_dirty) {
+        result = bs_ranges_subtract(&unknown, &p->carried, &p->dirty);
+    }
     if (result == 0) {
         result = bs_track_complete(p);
     }
     if (result == 0) {
-        result = bs_vector_copy(&p->carried, &missed);
+        result = bs_ranges_union(&p->carried, &missed, &unknown);
+    }
+    if (result < 0) {
+        p->all_dirty = true;
     }
     bs_vector_fini(&missed);
+    bs_vector_fini(&unknown);
     return result;
 }
 

@@ -179,11 +179,17 @@ static int look_closely(struct bs_process *p, uint64_t start, uint64_t end) {
     return walk(p, &part, regions, REGIONS_AT_ONCE_IN_FILE, visit_new_in_file);
 }
 
-/* A region can cross from one mapping into the next: it is taken apart. */
+/*
+ * A region can cross from one mapping into the next: it is taken apart. In a target that runs the walk can come back to
+ * pages that were just told of, and tell of them again when they were written meanwhile.
+ */
 static int visit_written(struct bs_process *p, const struct page_region *region) {
     struct bs_scan_room *room = p->scan_room;
     size_t count;
     const struct bs_mapping *mappings = mappings_of(p, &count);
+    if (room->cursor < count && mappings[room->cursor].start > region->start) {
+        room->cursor = 0;
+    }
     for (uint64_t at = region->start; at < region->end;) {
         while (room->cursor < count && mappings[room->cursor].end <= at) {
             room->cursor++;

@@ -52,14 +52,40 @@ void bs_vector_fini(struct bs_vector *vector) {
     memset(vector, 0, sizeof *vector);
 }
 
+/* The first range that ends at or after a page. */
+static size_t first_from(const struct bs_vector *ranges, uint64_t page) {
+    size_t low = 0, high = bs_ranges_count(ranges);
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (bs_ranges_at(ranges, middle)->end < page) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+/* Puts a range among the others in place of those that it touches. */
+static int insert(struct bs_vector *ranges, uint64_t first, uint64_t end) {
+    size_t from = first_from(ranges, first), to = from, count = bs_ranges_count(ranges);
+    for (; to < count && bs_ranges_at(ranges, to)->first <= end; to++) {
+        first = bs_ranges_at(ranges, to)->first < first ? bs_ranges_at(ranges, to)->first : first;
+        end = bs_ranges_at(ranges, to)->end > end ? bs_ranges_at(ranges, to)->end : end;
+    }
+    if (to == from && !bs_vector_extend(ranges, sizeof(struct bs_range))) {
+        return -ENOMEM;
+    }
+    memmove(bs_ranges_at(ranges, from + 1), bs_ranges_at(ranges, to), (count - to) * sizeof(struct bs_range));
+    *bs_ranges_at(ranges, from) = (struct bs_range){first, end};
+    ranges->size = (count - (to - from) + 1) * sizeof(struct bs_range);
+    return 0;
+}
+
 int bs_ranges_add(struct bs_vector *ranges, uint64_t first, uint64_t end) {
     size_t count = bs_ranges_count(ranges);
     if (count > 0 && bs_ranges_at(ranges, count - 1)->end >= first) {
-        struct bs_range *last = bs_ranges_at(ranges, count - 1);
-        if (end > last->end) {
-            last->end = end;
-        }
-        return 0;
+        return insert(ranges, first, end);
     }
     struct bs_range *range = bs_vector_extend(ranges, sizeof *range);
     if (!range) {
@@ -139,4 +165,15 @@ int bs_ranges_add_outside(struct bs_vector *target, uint64_t first, uint64_t end
         first = hole->end > first ? hole->end : first;
     }
     return first < end ? bs_ranges_add(target, first, end) : 0;
+}
+
+int bs_ranges_subtract(struct bs_vector *target, const struct bs_vector *a, const struct bs_vector *b) {
+    size_t cursor = 0;
+    target->size = 0;
+    for (size_t i = 0; i < bs_ranges_count(a); i++) {
+        if (bs_ranges_add_outside(target, bs_ranges_at(a, i)->first, bs_ranges_at(a, i)->end, b, &cursor) < 0) {
+            return -ENOMEM;
+        }
+    }
+    return 0;
 }

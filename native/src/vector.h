@@ -32,7 +32,7 @@ static inline struct bs_range *bs_ranges_at(const struct bs_vector *ranges, size
 /* target = source. 0 or -ENOMEM. */
 int bs_vector_copy(struct bs_vector *target, const struct bs_vector *source);
 
-/* Appends pages that do not lie before the last range; joins neighbours. 0 or -ENOMEM. */
+/* Adds pages, fastest behind all others; joins neighbours. 0 or -ENOMEM. */
 int bs_ranges_add(struct bs_vector *ranges, uint64_t first, uint64_t end);
 
 /* numbers = the pages of the ranges, one uint64_t each. 0 or -ENOMEM. */
@@ -45,6 +45,9 @@ int bs_ranges_union(struct bs_vector *target, const struct bs_vector *a, const s
 
 /* target = a and b. target must be neither of them. 0 or -ENOMEM. */
 int bs_ranges_intersect(struct bs_vector *target, const struct bs_vector *a, const struct bs_vector *b);
+
+/* target = a without b. target must be neither of them. 0 or -ENOMEM. */
+int bs_ranges_subtract(struct bs_vector *target, const struct bs_vector *a, const struct bs_vector *b);
 
 /* Adds the pages from first to end that are not in holes; the cursor moves forward over the holes. 0 or -ENOMEM. */
 int bs_ranges_add_outside(struct bs_vector *target, uint64_t first, uint64_t end, const struct bs_vector *holes,

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Live captures of a running victim, then one in a pause: what they gave together must be what the victim's pages hold.
+ * usage: test_live DIRECTORY-OF-VICTIMS [SEED]
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "test.h"
+
+#define FRAMES 65536ULL
+#define SLOTS (4 * FRAMES)
+#define ROUNDS 20
+#define LIVE_ROUNDS 4
+
+static uint64_t seed;
+static uint64_t frames[FRAMES];
+static uint64_t mirrored[SLOTS]; /* a page number, or 0; open addressing */
+static char *mirror;
+
+static uint64_t next_random(void) {
+    uint64_t z = (seed += 0x9e3779b97f4a7c15ULL);
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
+    return z ^ (z >> 31);
+}
+
+static void sleep_us(uint64_t us) {
+    struct timespec time = {(time_t) (us / 1000000), (long) (us % 1000000 * 1000)};
+    nanosleep(&time, NULL);
+}
+
+static uint64_t now_after(uint64_t ns) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t) now.tv_sec * 1000000000ULL + (uint64_t) now.tv_nsec + ns;
+}
+
+static char *place_of(uint64_t page) {
+    uint64_t slot = page * 0x9e3779b97f4a7c15ULL % SLOTS;
+    while (mirrored[slot] && mirrored[slot] != page) {
+        slot = (slot + 1) % SLOTS;
+    }
+    mirrored[slot] = page;
+    return mirror + slot * BS_PAGE_SIZE;
+}
+
+static int is_held(const struct bs_capture *c, uint64_t page) {
+    const struct bs_range *held = (const struct bs_range *) (uintptr_t) c->held;
+    uint64_t low = 0, high = c->held_count;
+    while (low < high) {
+        uint64_t middle = (low + high) / 2;
+        if (held[middle].end <= page) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low < c->held_count && held[low].first <= page;
+}
+
+/* Pages that are no longer held have no content. */
+static void drop_others(const struct bs_capture *c) {
+    for (uint64_t slot = 0; slot < SLOTS; slot++) {
+        if (mirrored[slot] && !is_held(c, mirrored[slot])) {
+            memset(mirror + slot * BS_PAGE_SIZE, 0, BS_PAGE_SIZE);
+        }
+    }
+}
+
+static void capture(bs_process *process, uint64_t flags, struct bs_capture *c) {
+    *c = (struct bs_capture){.flags = flags, .frames = (uint64_t) (uintptr_t) frames, .frame_count = FRAMES};
+    int result = bs_process_capture(process, c);
+    if (result < 0 && (flags & BS_CAPTURE_LIVE)) {
+        return; /* a mapping can vanish before it is tracked: nothing is forgotten */
+    }
+    CHECK(result == 0);
+    drop_others(c);
+    for (uint64_t i = 0; i < c->page_count; i++) {
+        memcpy(place_of(((const uint64_t *) (uintptr_t) c->pages)[i]), (const void *) (uintptr_t) frames[i],
+               BS_PAGE_SIZE);
+    }
+}
+
+static void compare(pid_t pid, const struct bs_capture *c) {
+    char path[64], page[BS_PAGE_SIZE];
+    snprintf(path, sizeof path, "/proc/%d/mem", (int) pid);
+    int memory = open(path, O_RDONLY | O_CLOEXEC);
+    const struct bs_range *held = (const struct bs_range *) (uintptr_t) c->held;
+    int differences = 0;
+    for (uint64_t i = 0; i < c->held_count; i++) {
+        for (uint64_t number = held[i].first; number < held[i].end; number++) {
+            CHECK(pread(memory, page, sizeof page, (off_t) (number * BS_PAGE_SIZE)) == sizeof page);
+            if (memcmp(page, place_of(number), sizeof page) != 0) {
+                fprintf(stderr, "page %" PRIx64 " differs\n", number);
+                differences++;
+            }
+        }
+    }
+    close(memory);
+    CHECK(differences == 0);
+}
+
+static void attach_to(const char *victims, const char *name, const char *first, const char *second) {
+    char path[4096];
+    snprintf(path, sizeof path, "%s/%s", victims, name);
+    pid_t child = fork();
+    if (child == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        int nowhere = open("/dev/null", O_WRONLY);
+        dup2(nowhere, STDOUT_FILENO);
+        execl(path, name, first, second, (char *) NULL);
+        _exit(127);
+    }
+    sleep_us(20000 + next_random() % 100000);
+    bs_process *process;
+    struct bs_event event;
+    struct bs_capture c;
+    uint64_t interrupted;
+    CHECK_OK(bs_process_attach(child, &process));
+    int tracked = bs_process_track(process, &interrupted);
+    if (tracked == BS_EEXECED) {
+        CHECK_OK(bs_process_wait(process, now_after(10000000000), &event));
+        tracked = bs_process_track(process, &interrupted);
+    }
+    CHECK_OK(tracked);
+    CHECK_OK(bs_process_resume(process, 0));
+    memset(mirrored, 0, sizeof mirrored);
+    madvise(mirror, SLOTS * BS_PAGE_SIZE, MADV_DONTNEED);
+    for (int i = 0; i < LIVE_ROUNDS; i++) {
+        capture(process, BS_CAPTURE_LIVE, &c);
+    }
+    for (int i = 0; i < 4; i++) {
+        CHECK_OK(bs_process_halt(process));
+        capture(process, 0, &c);
+        compare(child, &c);
+        CHECK_OK(bs_process_resume(process, 0));
+        CHECK_OK(bs_process_wait(process, now_after(next_random() % 20000000), &event));
+        CHECK(event.kind == BS_EVENT_NONE);
+    }
+    CHECK_OK(bs_process_kill(process));
+    bs_process_close(process);
+}
+
+int main(int argc, char **argv) {
+    const char *victims = argc > 1 ? argv[1] : ".";
+    seed = argc > 2 ? strtoull(argv[2], NULL, 0) : (uint64_t) time(NULL) * 1000003;
+    printf("seed %" PRIu64 "\n", seed);
+    char *arena =
+        mmap(NULL, FRAMES * BS_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    mirror =
+        mmap(NULL, SLOTS * BS_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    CHECK(arena != MAP_FAILED && mirror != MAP_FAILED);
+    for (uint64_t i = 0; i < FRAMES; i++) {
+        frames[i] = (uint64_t) (uintptr_t) arena + i * BS_PAGE_SIZE;
+    }
+    for (int round = 0; round < ROUNDS; round++) {
+        attach_to(victims, round % 2 ? "layout" : "writers", "9", "100000");
+    }
+    PASSED("live captures");
+    return 0;
+}
