@@ -2,10 +2,44 @@
 package io.backstep.core;
 
 /**
- * One kept checkpoint: its number, its time and its execution state. The pages of that moment are the store's.
- *
- * @param id ascending, never used twice in an engine
- * @param atNs when the target stood, by System.nanoTime
+ * One kept checkpoint: its number, its time and its execution state. The pages of that moment are the store's. So that
+ * captures make no garbage the store uses the object again: one that is no longer kept says what it said until the next
+ * checkpoint is published, and may be another one from then on. Who wants to remember a checkpoint remembers its
+ * number. Not thread-safe.
  */
-public record Checkpoint(long id, long atNs, ExecutionState state) {
+public final class Checkpoint {
+    private long id;
+    private long atNs;
+    private ExecutionState state;
+
+    public Checkpoint(long id, long atNs, ExecutionState state) {
+        become(id, atNs, state);
+    }
+
+    /** Turns one that is no longer kept into a new one. For who made it. */
+    public Checkpoint become(long newId, long newAtNs, ExecutionState newState) {
+        id = newId;
+        atNs = newAtNs;
+        state = newState;
+        return this;
+    }
+
+    /** Ascending, never used twice in an engine. */
+    public long id() {
+        return id;
+    }
+
+    /** When the target stood, by System.nanoTime. */
+    public long atNs() {
+        return atNs;
+    }
+
+    public ExecutionState state() {
+        return state;
+    }
+
+    @Override
+    public String toString() {
+        return "checkpoint " + id + " at " + atNs + " ns";
+    }
 }

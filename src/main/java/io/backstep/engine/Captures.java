@@ -16,8 +16,7 @@ import io.backstep.store.CheckpointStore;
 
 /**
  * Takes captures and makes checkpoints of them. Frames are supplied before the pause, from what the last ones needed;
- * when the budget is used up the oldest history goes first. Allocates nothing per capture after warm-up but the
- * checkpoint's record.
+ * when the budget is used up the oldest history goes first. Allocates nothing per capture after warm-up.
  */
 final class Captures implements AutoCloseable {
     private static final long SPARE_FRAMES = 512;

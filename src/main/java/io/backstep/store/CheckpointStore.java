@@ -28,7 +28,8 @@ import org.agrona.UnsafeApi;
  * capture whose frames were supplied is never refused: what its tables and logs take beyond the budget, a few bytes for
  * each page, is counted and held against the next supply.
  *
- * <p>After warm-up a publish allocates nothing but its {@link Checkpoint}. Not thread-safe: one thread owns the store.
+ * <p>After warm-up a publish allocates nothing: logs and {@link Checkpoint}s are used again. Not thread-safe: one thread
+ * owns the store.
  *
  * <pre>
  *   checkpoints:      c0        c1        c2       newest last
@@ -43,6 +44,7 @@ public final class CheckpointStore implements AutoCloseable {
     private final List<Checkpoint> checkpointsView = Collections.unmodifiableList(checkpoints);
     private final List<UndoLog> logs = new ArrayList<>();
     private final List<UndoLog> spareLogs = new ArrayList<>();
+    private final List<Checkpoint> spareCheckpoints = new ArrayList<>();
     private final OldestPreImages oldest = new OldestPreImages();
     private final Consumer<ExecutionState> recycler;
     private long peakBytes;
@@ -112,10 +114,11 @@ public final class CheckpointStore implements AutoCloseable {
         if (previous != null && id <= previous.id()) {
             throw new IllegalArgumentException("publish of checkpoint " + id + " after checkpoint " + previous.id());
         }
-        Checkpoint checkpoint = new Checkpoint(id, capture.atNs(), Objects.requireNonNull(capture.state(), "state"));
+        ExecutionState state = Objects.requireNonNull(capture.state(), "state");
         UndoLog log = previous == null ? null : spareLog();
         prepare(capture, log);
 
+        Checkpoint checkpoint = newCheckpoint(id, capture.atNs(), state);
         checkpoints.add(checkpoint);
         if (log != null) {
             spareLogs.remove(log);
@@ -124,6 +127,12 @@ public final class CheckpointStore implements AutoCloseable {
         moveIntoMirror(capture, log);
         notePeak();
         return checkpoint;
+    }
+
+    private Checkpoint newCheckpoint(long id, long atNs, ExecutionState state) {
+        return spareCheckpoints.isEmpty()
+                ? new Checkpoint(id, atNs, state)
+                : spareCheckpoints.remove(spareCheckpoints.size() - 1).become(id, atNs, state);
     }
 
     /** Does what can fail, so that moving the capture into the mirror cannot. */
@@ -430,6 +439,7 @@ public final class CheckpointStore implements AutoCloseable {
     private void recycle(Checkpoint checkpoint) {
         checkpoint.state().clear();
         recycler.accept(checkpoint.state());
+        spareCheckpoints.add(checkpoint);
     }
 
     private void closeSpareLogs() {

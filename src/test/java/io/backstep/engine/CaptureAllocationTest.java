@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.lang.management.ManagementFactory;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.Deque;
 
 import com.sun.management.ThreadMXBean;
@@ -26,10 +27,10 @@ import org.junit.jupiter.api.io.TempDir;
 /** The promise that captures make no garbage, so that no garbage collection disturbs the next pause. */
 @Timeout(120)
 class CaptureAllocationTest {
-    /** A Checkpoint: header, two longs, a reference. 32 bytes with compressed references, 40 without. */
-    private static final long BYTES_PER_CAPTURE = 40;
     private static final int WARM_UP = 300;
-    private static final int CAPTURES = 1_000;
+    /** More than one: on a busy machine an interval may be longer than any before, and tables grow. */
+    private static final int BATCHES = 9;
+    private static final int CAPTURES = 100;
     private static final long INTERVAL_NS = 1_000_000;
     private static final int PAGES_PER_ROUND = 200;
 
@@ -59,7 +60,7 @@ class CaptureAllocationTest {
     }
 
     @Test
-    void shouldAllocateOnlyTheCheckpointForACapture() {
+    void shouldAllocateNothingForACapture() {
         try (ProcessTarget target = ProcessTarget.attach(victim.pid());
                 CheckpointStore store = new CheckpointStore(256L << 20, states::addLast);
                 Captures captures = new Captures(target, store, new KeepLast(3), log, states)) {
@@ -67,15 +68,24 @@ class CaptureAllocationTest {
             captures.take();
             target.resume();
             take(captures, target, WARM_UP);
+            allocatedBytes(); // its first call allocates
 
-            long before = threads.getThreadAllocatedBytes(Thread.currentThread().getId());
-            take(captures, target, CAPTURES);
-            long bytes = threads.getThreadAllocatedBytes(Thread.currentThread().getId()) - before;
+            long[] bytes = new long[BATCHES];
+            for (int i = 0; i < BATCHES; i++) {
+                long before = allocatedBytes();
+                take(captures, target, CAPTURES);
+                bytes[i] = allocatedBytes() - before;
+            }
 
-            assertTrue(bytes <= CAPTURES * BYTES_PER_CAPTURE, (double) bytes / CAPTURES + " bytes for each capture");
+            Arrays.sort(bytes);
+            assertEquals(0, bytes[BATCHES / 2], () -> "bytes for " + CAPTURES + " captures: " + Arrays.toString(bytes));
             double dirty = log.pageCounts().dirtyMean();
             assertTrue(dirty >= PAGES_PER_ROUND / 2.0, "only " + dirty + " dirty pages on average");
         }
+    }
+
+    private long allocatedBytes() {
+        return threads.getThreadAllocatedBytes(Thread.currentThread().getId());
     }
 
     private void take(Captures captures, ProcessTarget target, int count) {

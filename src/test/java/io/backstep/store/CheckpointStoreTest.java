@@ -118,8 +118,24 @@ class CheckpointStoreTest {
         Checkpoint checkpoint = store.publish(capture.state(state), 12);
         target.published(checkpoint);
 
-        assertEquals(new Checkpoint(12, 77, state), checkpoint);
+        assertEquals(12, checkpoint.id());
+        assertEquals(77, checkpoint.atNs());
+        assertSame(state, checkpoint.state());
         assertSame(checkpoint, store.newest());
+    }
+
+    @Test
+    void shouldLeaveADroppedCheckpointAsItWasUntilTheNextPublish() {
+        Checkpoint first = checkpoint();
+        ExecutionState state = first.state();
+        checkpoint();
+
+        drop(first);
+
+        assertEquals(1, first.id());
+        assertSame(state, first.state());
+        assertThrows(IllegalArgumentException.class, () -> store.drop(first));
+        assertSame(first, checkpoint());
     }
 
     @Test
