@@ -6,52 +6,52 @@ import java.util.SplittableRandom;
 import java.util.function.ToDoubleFunction;
 
 /** Numbers of one kind in the order in which they were measured, and what is told of them. */
-final class Sample {
+public final class Sample {
     /** Seed of the resampling: the same numbers give the same interval. */
-    static final long SEED = 1;
+    public static final long SEED = 1;
     private static final int RESAMPLES = 2000;
     private static final double TAIL = 0.025;
 
     private double[] values = new double[64];
     private int size;
 
-    void add(double value) {
+    public void add(double value) {
         if (size == values.length) {
             values = Arrays.copyOf(values, 2 * size);
         }
         values[size++] = value;
     }
 
-    int size() {
+    public int size() {
         return size;
     }
 
-    double value(int index) {
+    public double value(int index) {
         return values[index];
     }
 
-    double minimum() {
+    public double minimum() {
         return quantile(0);
     }
 
-    double maximum() {
+    public double maximum() {
         return quantile(1);
     }
 
-    double lowerQuartile() {
+    public double lowerQuartile() {
         return quantile(0.25);
     }
 
-    double median() {
+    public double median() {
         return quantile(0.5);
     }
 
-    double upperQuartile() {
+    public double upperQuartile() {
         return quantile(0.75);
     }
 
     /** Between two numbers, the value on the line between them. NaN when there are none. */
-    double quantile(double share) {
+    public double quantile(double share) {
         double[] sorted = Arrays.copyOf(values, size);
         Arrays.sort(sorted);
         return quantile(sorted, share);

@@ -6,9 +6,9 @@ import java.util.List;
 import java.util.Locale;
 
 /** One question's answer: lines of cells, each graded against a bound or not, and remarks below. */
-final class Table {
+public final class Table {
     /** How a line stands to its bound. */
-    enum Grade {
+    public enum Grade {
         MET("met"), NOT_MET("NOT met"), NONE("");
 
         private final String text;
@@ -17,7 +17,7 @@ final class Table {
             this.text = text;
         }
 
-        static Grade atMost(double figure, double bound) {
+        public static Grade atMost(double figure, double bound) {
             return figure <= bound ? MET : NOT_MET;
         }
     }
@@ -30,21 +30,21 @@ final class Table {
     private final List<Line> lines = new ArrayList<>();
     private final List<String> remarks = new ArrayList<>();
 
-    Table(String question, String... head) {
+    public Table(String question, String... head) {
         this.question = question;
         this.head = withGrade(List.of(head), "");
     }
 
-    void add(Grade grade, String... cells) {
+    public void add(Grade grade, String... cells) {
         lines.add(new Line(grade, withGrade(List.of(cells), grade.text)));
     }
 
-    void remark(String format, Object... arguments) {
+    public void remark(String format, Object... arguments) {
         remarks.add(text(format, arguments));
     }
 
     /** As String.format, the same in every country. */
-    static String text(String format, Object... arguments) {
+    public static String text(String format, Object... arguments) {
         return String.format(Locale.ROOT, format, arguments);
     }
 
@@ -59,7 +59,7 @@ final class Table {
     }
 
     /** The lines of a grade, in short: for the summary. */
-    List<String> named(Grade grade) {
+    public List<String> named(Grade grade) {
         return lines.stream().filter(line -> line.grade == grade).map(line -> question + ": " + line.cells.get(0)).toList();
     }
 

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.backstep.bench.regions;
+
+import java.util.concurrent.TimeUnit;
+
+import io.backstep.Backstep;
+import io.backstep.target.region.Region;
+import org.openjdk.jmh.annotations.Benchmark;
+import org.openjdk.jmh.annotations.BenchmarkMode;
+import org.openjdk.jmh.annotations.Mode;
+import org.openjdk.jmh.annotations.OutputTimeUnit;
+import org.openjdk.jmh.annotations.Param;
+import org.openjdk.jmh.annotations.Scope;
+import org.openjdk.jmh.annotations.Setup;
+import org.openjdk.jmh.annotations.State;
+import org.openjdk.jmh.annotations.TearDown;
+
+/** How long does a checkpoint take when nothing was written, and how much of that is the kernel's walk of the page tables? */
+@BenchmarkMode(Mode.SampleTime)
+@OutputTimeUnit(TimeUnit.MICROSECONDS)
+public class IdleCheckpoint {
+    @State(Scope.Thread)
+    public static class Sized {
+        @Param({"16", "64", "256", "1024", "4096"})
+        public int mib;
+        @Param({"small", "huge"})
+        public String pages;
+
+        Region populated() {
+            return pages.equals("huge") ? Memory.ofHugePages(mib) : Memory.ofSmallPages(mib);
+        }
+    }
+
+    @State(Scope.Thread)
+    public static class Protected {
+        private Backstep backstep;
+
+        @Setup
+        public void protect(Sized sized) {
+            backstep = Memory.protect(sized.populated());
+        }
+
+        @TearDown
+        public void close() {
+            backstep.close();
+        }
+    }
+
+    @State(Scope.Thread)
+    public static class Watched {
+        @Setup
+        public void watch(Sized sized) {
+            Region region = sized.populated();
+            Baselines.check(Baselines.baseline_watch(region.address(), region.lengthBytes()));
+        }
+    }
+
+    @Benchmark
+    public long checkpoint(Protected region) {
+        return region.backstep.checkpoint();
+    }
+
+    @Benchmark
+    public int bareScan(Watched region) {
+        return Baselines.baseline_scan();
+    }
+}
