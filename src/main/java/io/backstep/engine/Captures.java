@@ -99,7 +99,9 @@ final class Captures implements AutoCloseable {
         }
         log.captured(capture, target.heldBytes());
         commit();
-        supply(capture.pages().size() + (capture.pages().size() >> 1) + SPARE_FRAMES);
+        long likelyNeed = capture.pages().size() + (capture.pages().size() >> 1) + SPARE_FRAMES;
+        supply(likelyNeed);
+        store.takeBack(capture.frames(), likelyNeed);
         return checkpoint;
     }
 

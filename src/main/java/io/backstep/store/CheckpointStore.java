@@ -89,6 +89,17 @@ public final class CheckpointStore implements AutoCloseable {
     }
 
     /**
+     * Takes some of the frames back that a vector has beyond a count: the store hands those out first that were used last,
+     * and a vector only in turn, whose frames are therefore cold when there are many. An eighth at a time, so that what
+     * varies finds what it needs.
+     */
+    public void takeBack(LongVector frames, long count) {
+        for (long surplus = Math.max(0, frames.size() - count) >> 3; surplus > 0; surplus--) {
+            arena.give(frames.removeLast());
+        }
+    }
+
+    /**
      * Takes the pages of a live capture into the mirror, as a head start for the first checkpoint; the frames leave the
      * capture's vector. Not allowed once there is a checkpoint.
      */

@@ -62,6 +62,19 @@ class CheckpointStoreTest {
     }
 
     @Test
+    void shouldTakeAnEighthOfTheSurplusBack() {
+        assertTrue(store.supply(capture.frames(), 900));
+        long free = store.arena().freeFrames();
+
+        store.takeBack(capture.frames(), 100);
+
+        assertEquals(800, capture.frames().size());
+        assertEquals(free + 100, store.arena().freeFrames());
+        store.takeBack(capture.frames(), 800);
+        assertEquals(800, capture.frames().size());
+    }
+
+    @Test
     void shouldSupplyAgainAfterADropWhenTheBudgetWasExhausted() {
         target.write(0, 3_000);
         Checkpoint first = checkpoint();
