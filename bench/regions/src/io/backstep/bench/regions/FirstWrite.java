@@ -16,6 +16,7 @@ import org.openjdk.jmh.annotations.Param;
 import org.openjdk.jmh.annotations.Scope;
 import org.openjdk.jmh.annotations.Setup;
 import org.openjdk.jmh.annotations.State;
+import org.openjdk.jmh.annotations.TearDown;
 
 /** What does a writer pay for the first write to a page after a checkpoint, by who takes note of it? */
 @BenchmarkMode(Mode.SampleTime)
@@ -56,25 +57,34 @@ public class FirstWrite {
         }
     }
 
-    /** Huge pages, none of which was written since the first checkpoint. It can be asked once. */
+    /** Huge pages, none of which was written since the first checkpoint: others in each iteration, since it can be asked once. */
     @State(Scope.Thread)
     public static class Huge {
-        static final int COUNT = 256;
+        static final int COUNT = 64;
         @Param({"nobody", "backstep"})
         public String by;
         private PageSets pages;
         private final LongVector one = new LongVector();
+        private Backstep backstep;
 
-        @Setup
+        @Setup(Level.Iteration)
         public void track() {
             Region region = Memory.ofHugePages(2 * COUNT);
             pages = new PageSets(region, 1L);
+            one.clear();
             for (long i = 0; i < COUNT; i++) {
                 one.add(region.address() + i * 2 * Memory.MIB);
             }
             pages.write(one);
             if (by.equals("backstep")) {
-                Memory.protect(region);
+                backstep = Memory.protect(region);
+            }
+        }
+
+        @TearDown(Level.Iteration)
+        public void close() {
+            if (backstep != null) {
+                backstep.close();
             }
         }
     }
