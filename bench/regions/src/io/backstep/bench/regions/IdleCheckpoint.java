@@ -5,6 +5,7 @@ import java.util.concurrent.TimeUnit;
 
 import io.backstep.Backstep;
 import io.backstep.target.region.Region;
+import org.agrona.UnsafeApi;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.BenchmarkMode;
 import org.openjdk.jmh.annotations.Mode;
@@ -23,11 +24,12 @@ public class IdleCheckpoint {
     public static class Sized {
         @Param({"16", "64", "256", "1024", "4096"})
         public int mib;
-        @Param({"small", "huge"})
+        /** Split: huge pages, each written since the first checkpoint, which makes the kernel use small ones again. */
+        @Param({"small", "huge", "split"})
         public String pages;
 
         Region populated() {
-            return pages.equals("huge") ? Memory.ofHugePages(mib) : Memory.ofSmallPages(mib);
+            return pages.equals("small") ? Memory.ofSmallPages(mib) : Memory.ofHugePages(mib);
         }
     }
 
@@ -37,7 +39,14 @@ public class IdleCheckpoint {
 
         @Setup
         public void protect(Sized sized) {
-            backstep = Memory.protect(sized.populated());
+            Region region = sized.populated();
+            backstep = Memory.protect(region);
+            if (sized.pages.equals("split")) {
+                for (long at = 0; at < region.lengthBytes(); at += 2 * Memory.MIB) {
+                    UnsafeApi.putLong(region.address() + at, at);
+                }
+                backstep.checkpoint();
+            }
         }
 
         @TearDown

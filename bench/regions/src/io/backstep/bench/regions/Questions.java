@@ -76,6 +76,7 @@ final class Questions {
                 }
             }
             runs.add(idle("checkpoint", HUGE, "huge"));
+            runs.add(idle("checkpoint", HUGE, "split"));
             runs.add(idle("bareScan", HUGE, "huge"));
             return runs;
         }
@@ -86,6 +87,8 @@ final class Questions {
                     "bare scan of the page tables, us", "us per GiB", "bound");
             SIZES.forEach(mib -> add(table, figures, mib, "small"));
             add(table, figures, HUGE, "huge");
+            add(table, figures, HUGE, "split");
+            table.remark("split: huge pages, each of which was written since the first checkpoint");
             table.remark("bare scan: one PAGEMAP_SCAN of as much memory and nothing else");
             return table;
         }
