@@ -4,6 +4,7 @@ package io.backstep.target.region;
 import java.nio.ByteBuffer;
 
 import io.backstep.core.Pages;
+import io.backstep.sys.JvmOptions;
 import io.backstep.sys.NativeRegions;
 import net.openhft.chronicle.bytes.PointerBytesStore;
 import org.agrona.BufferUtil;
@@ -34,12 +35,14 @@ public final class Region implements AutoCloseable {
     /**
      * Maps a region of its own, rounded up to whole pages. Memory is taken when a page is first written.
      *
-     * @throws io.backstep.core.BackstepException FAILED: the kernel gives no such range
+     * @throws io.backstep.core.BackstepException FAILED: the kernel gives no such range; UNFIT: the JVM lacks options,
+     *     which the message names
      */
     public static Region map(String name, long lengthBytes) {
         if (lengthBytes <= 0 || lengthBytes > Long.MAX_VALUE - Pages.PAGE_SIZE) {
             throw new IllegalArgumentException("region " + name + ": a length of " + lengthBytes + " bytes");
         }
+        JvmOptions.require();
         long whole = lengthBytes + Pages.PAGE_SIZE - 1 & -Pages.PAGE_SIZE;
         return new Region(name, NativeRegions.map(whole), whole, true, null);
     }
@@ -67,6 +70,7 @@ public final class Region implements AutoCloseable {
         if (!buffer.isDirect() || buffer.isReadOnly()) {
             throw new IllegalArgumentException("region " + name + ": the buffer must be direct and writable");
         }
+        JvmOptions.require();
         long start = BufferUtil.address(buffer);
         long first = start + Pages.PAGE_SIZE - 1 & -Pages.PAGE_SIZE;
         long end = start + buffer.capacity() & -Pages.PAGE_SIZE;
