@@ -11,28 +11,36 @@ import io.backstep.core.BackstepException.Reason;
 final class Detectors {
     private final List<Detector> detectors = new ArrayList<>();
     private final List<Integer> periods = new ArrayList<>();
+    private long[] suspectNs = {};
     private long captures;
     private String finder;
 
     void add(Detector detector, int everyCaptures) {
         detectors.add(detector);
         periods.add(everyCaptures);
+        suspectNs = new long[detectors.size()];
     }
 
     /**
-     * Asks those whose turn it is, before a capture; the first problem ends it.
+     * Asks those whose turn it is, before a capture; the first problem ends it. What a detector finds may be as old as the
+     * first capture that it was not asked before: that checkpoint and later ones are not to be tried.
      *
      * @throws BackstepException FAILED: a detector failed itself
      */
     Problem check() {
         captures++;
+        long nowNs = System.nanoTime();
         for (int i = 0; i < detectors.size(); i++) {
+            if (suspectNs[i] == 0) {
+                suspectNs[i] = nowNs;
+            }
             if (captures % periods.get(i) == 0) {
                 Problem problem = check(detectors.get(i));
                 if (problem != null) {
                     finder = detectors.get(i).name();
-                    return problem;
+                    return problem.noLaterThan(suspectNs[i]);
                 }
+                suspectNs[i] = 0;
             }
         }
         return null;
@@ -41,7 +49,7 @@ final class Detectors {
     private static Problem check(Detector detector) {
         try {
             return detector.check();
-        } catch (RuntimeException e) {
+        } catch (RuntimeException | Error e) { // writers wait meanwhile: they must not for ever
             throw new BackstepException(Reason.FAILED, "detector " + detector.name() + " failed: " + e, e);
         }
     }

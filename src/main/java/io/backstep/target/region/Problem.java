@@ -14,4 +14,9 @@ public record Problem(String what, String detail, long occurredNs) {
     public static Problem now(String what, String detail) {
         return new Problem(what, detail, System.nanoTime());
     }
+
+    /** The same problem, which may be as old as that. */
+    Problem noLaterThan(long nanoTime) {
+        return occurredNs - nanoTime <= 0 ? this : new Problem(what, detail, nanoTime);
+    }
 }
