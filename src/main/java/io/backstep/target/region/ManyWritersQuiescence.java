@@ -57,8 +57,10 @@ public final class ManyWritersQuiescence implements Quiescence {
         }
     }
 
-    @SuppressWarnings("unused") // keeps writers out of each other's cache lines
+    /** Keeps writers out of each other's cache lines. */
+    @SuppressWarnings("unused")
     abstract static class PaddingBefore {
+        int p0; // fills the gap behind the object's header, where the JVM would put the field of the next class
         long p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15;
     }
 
@@ -77,7 +79,10 @@ public final class ManyWritersQuiescence implements Quiescence {
         int inside;
     }
 
-    /** One writer's place. Not thread-safe; does not nest. */
+    /**
+     * One writer's place. Not thread-safe; does not nest. Who stays inside for long, or ends there, keeps every capture from
+     * succeeding and all others waiting meanwhile: leave it in a finally block.
+     */
     public static final class Writer extends Place implements AutoCloseable {
         private final ManyWritersQuiescence quiescence;
         @SuppressWarnings("unused")
@@ -114,7 +119,7 @@ public final class ManyWritersQuiescence implements Quiescence {
             return (int) INSIDE.getVolatile(this) != 0;
         }
 
-        /** The thread writes no more. It must not be inside. */
+        /** The thread writes no more: it is not waited for from now on. It must not be inside, nor enter again. */
         @Override
         public void close() {
             quiescence.remove(this);

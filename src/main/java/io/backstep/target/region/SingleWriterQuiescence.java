@@ -8,7 +8,8 @@ import java.util.concurrent.locks.LockSupport;
  * costs the reading of two fields when nothing is asked. While it waits for work elsewhere it should be {@link
  * #offline()}, so that a capture need not wait for it.
  *
- * <p>It is offline at first: the first quiescent state is where it begins to count.
+ * <p>It is offline at first: the first quiescent state is where it begins to count. A writer that ends must be offline, or
+ * no capture succeeds any more.
  */
 public final class SingleWriterQuiescence implements Quiescence {
     private static final int SPINS = 2_000;
@@ -64,7 +65,7 @@ public final class SingleWriterQuiescence implements Quiescence {
     @Override
     @SuppressWarnings("NonAtomicOperationOnVolatileField") // the engine's thread is the only one that asks
     public boolean stop(long deadlineNs) {
-        long request = asked + 1;
+        long request = asked | 1;
         asked = request;
         for (int i = 0; answered != request && !offline; i++) {
             if (System.nanoTime() - deadlineNs >= 0) {
