@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.backstep;
 
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -18,6 +19,7 @@ import io.backstep.engine.EngineOptions;
 import io.backstep.engine.RollbackRecord;
 import io.backstep.retain.KeepLast;
 import io.backstep.sys.Inheritance;
+import io.backstep.sys.JvmOptions;
 import io.backstep.target.process.ProcessTarget;
 import io.backstep.target.region.Detector;
 import io.backstep.target.region.Problem;
@@ -56,10 +58,11 @@ public final class Backstep implements AutoCloseable {
     /**
      * Starts or takes hold of the target and takes the first checkpoint.
      *
-     * @throws BackstepException UNFIT: the target is not there or cannot be protected. It is left as it was; a program
-     *     that was to be started is ended.
+     * @throws BackstepException UNFIT: the target is not there or cannot be protected, or the JVM lacks options, which the
+     *     message names. The target is left as it was; a program that was to be started is ended.
      */
     public static Backstep launch(Context context) {
+        JvmOptions.require();
         context.conclude();
         EngineOptions options = new EngineOptions(context.intervalNs, context.isThereBefore(), context.durationNs);
         KeepLast retention = new KeepLast(context.keep);
@@ -88,6 +91,7 @@ public final class Backstep implements AutoCloseable {
         } else {
             engine.close();
         }
+        context.ownRegions.forEach(Region::close);
     }
 
     private void start() {
@@ -103,6 +107,7 @@ public final class Backstep implements AutoCloseable {
     private void failed(Throwable error) {
         if (!(error instanceof AgentTerminationException)) {
             failure = error;
+            engine.fail(error);
             throw new AgentTerminationException(error);
         }
     }
@@ -154,7 +159,11 @@ public final class Backstep implements AutoCloseable {
      *     no protection any more
      */
     public long checkpoint() {
-        return runner == null ? engine.checkpoint() : answer(engine.requestCheckpoint());
+        if (runner == null) {
+            return engine.checkpoint();
+        }
+        requireOtherThread();
+        return answer(engine.requestCheckpoint());
     }
 
     /** Rolls back to the checkpoint most worth trying. */
@@ -168,7 +177,11 @@ public final class Backstep implements AutoCloseable {
     }
 
     private RollbackRecord rollback(OptionalLong to) {
-        return runner == null ? engine.rollBack(to) : answer(engine.requestRollback(to));
+        if (runner == null) {
+            return engine.rollBack(to);
+        }
+        requireOtherThread();
+        return answer(engine.requestRollback(to));
     }
 
     /**
@@ -183,10 +196,13 @@ public final class Backstep implements AutoCloseable {
         regionTarget.errorNoticed(detector, problem);
     }
 
-    private <T> T answer(CompletableFuture<T> future) {
+    private void requireOtherThread() {
         if (Thread.currentThread() == runner.thread()) {
             throw new IllegalStateException("a listener or detector cannot ask for what its own thread must do");
         }
+    }
+
+    private static <T> T answer(CompletableFuture<T> future) {
         try {
             return future.join();
         } catch (CompletionException e) {
@@ -197,7 +213,7 @@ public final class Backstep implements AutoCloseable {
         }
     }
 
-    /** What ended the protection by mistake, or null. Any thread. */
+    /** What ended the protection by mistake, or null. The writers of regions go on without it. Any thread. */
     public Throwable failure() {
         return failure;
     }
@@ -210,14 +226,19 @@ public final class Backstep implements AutoCloseable {
         return target;
     }
 
-    /** Lets the target go, if it still lives, and frees all memory. */
+    /**
+     * Lets the target go, if it still lives, and frees all memory. Regions that own theirs are closed too: writers must
+     * have ended.
+     */
     @Override
     public void close() {
         if (runner != null) {
+            requireOtherThread();
             engine.requestDetach();
             runner.close();
         }
         engine.close();
+        regions.values().forEach(Region::close);
     }
 
     /** What to protect and how. Set it up, hand it to {@link Backstep#launch}, and leave it alone. Not thread-safe. */
@@ -231,6 +252,7 @@ public final class Backstep implements AutoCloseable {
         public static final int RECORD_BYTES_DEFAULT = 64;
 
         private final Map<String, Region> regions = new LinkedHashMap<>();
+        private final List<Region> ownRegions = new ArrayList<>();
         private final Map<Detector, Integer> detectors = new LinkedHashMap<>();
         private Quiescence quiescence = Quiescence.CALLER;
         private RegionListener regionListener = new RegionListener() { };
@@ -261,7 +283,10 @@ public final class Backstep implements AutoCloseable {
             return this;
         }
 
-        /** Protects a region; one context may have several. They are closed with the protection. */
+        /**
+         * Protects a region; one context may have several. They are closed with the protection, and left as they are when
+         * the launch fails.
+         */
         public Context region(Region region) {
             if (regions.putIfAbsent(region.name(), region) != null) {
                 throw new IllegalArgumentException("there are two regions " + region.name());
@@ -271,7 +296,9 @@ public final class Backstep implements AutoCloseable {
 
         /** Protects a region of its own memory, of zeros at first. */
         public Context region(String name, long lengthBytes) {
-            return region(Region.map(name, lengthBytes));
+            Region region = Region.map(name, lengthBytes);
+            ownRegions.add(region);
+            return region(region);
         }
 
         /**
@@ -367,6 +394,12 @@ public final class Backstep implements AutoCloseable {
                 throw new IllegalArgumentException("either a program, a process or regions: program is " + command
                         + ", process is " + pid + ", regions are " + regions.keySet());
             }
+            detectors.forEach((detector, everyCaptures) -> {
+                if (everyCaptures > keep) {
+                    throw new IllegalArgumentException("detector " + detector.name() + " is asked every " + everyCaptures
+                            + " captures, but only " + keep + " are kept: what it finds may be in all of them");
+                }
+            });
             if (recordBytes < 0) {
                 throw new IllegalArgumentException("a record must have 0 bytes or more, not " + recordBytes);
             }

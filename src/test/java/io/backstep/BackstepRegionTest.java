@@ -13,13 +13,18 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.BooleanSupplier;
 
 import io.backstep.core.BackstepException;
 import io.backstep.core.BackstepException.Reason;
+import io.backstep.engine.EngineListener;
 import io.backstep.target.process.Victim;
+import io.backstep.target.region.ChecksumDetector;
 import io.backstep.target.region.Detector;
+import io.backstep.target.region.InvariantDetector;
 import io.backstep.target.region.Problem;
 import io.backstep.target.region.Region;
 import io.backstep.target.region.RegionListener;
@@ -27,6 +32,8 @@ import io.backstep.target.region.SingleWriterQuiescence;
 import org.agrona.DirectBuffer;
 import org.agrona.MutableDirectBuffer;
 import org.agrona.concurrent.Agent;
+import org.agrona.concurrent.AtomicBuffer;
+import org.agrona.concurrent.UnsafeBuffer;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -35,7 +42,6 @@ import org.junit.jupiter.api.io.TempDir;
 @Timeout(60)
 class BackstepRegionTest {
     private static final long MIB = 1 << 20;
-    private static final long STEPS = 3_000_000;
 
     @BeforeAll
     static void assumeProtection() {
@@ -152,26 +158,23 @@ class BackstepRegionTest {
         try (Backstep backstep = Backstep.launch(context().region("a", 4 * MIB).intervalNs(1_000_000)
                 .quiescence(quiescence).regionListener(progress))) {
             MutableDirectBuffer a = backstep.region("a").buffer();
-            AtomicBoolean mayEnd = new AtomicBoolean();
+            long[] rollbacks = {0};
             Thread writer = new Thread(() -> {
-                quiescence.quiescentState();
-                while (progress.position < STEPS || !mayEnd.get()) {
-                    if (progress.position < STEPS) {
-                        int index = (int) (progress.position * 40_503 % (a.capacity() / 8)) * 8;
-                        a.putLong(index, a.getLong(index) + progress.position++);
-                    }
+                for (progress.position = 0; progress.position < 3_000_000; progress.position++) {
                     quiescence.quiescentState();
+                    int index = (int) (progress.position * 40_503 % (a.capacity() / 8)) * 8;
+                    a.putLong(index, a.getLong(index) + progress.position);
                 }
                 quiescence.offline();
             });
             writer.start();
-            for (int rollbacks = 0; rollbacks < 10;) {
+            while (writer.isAlive() && rollbacks[0] < 10) {
                 writer.join(10);
-                rollbacks += isRolledBack(backstep) ? 1 : 0;
+                rollbacks[0] += isRolledBack(backstep) ? 1 : 0;
             }
-            mayEnd.set(true);
             writer.join();
             assertNull(backstep.failure());
+            assertTrue(rollbacks[0] > 0, "it has ended too soon");
             assertEquals(expected(a.capacity()), sum(a));
         }
     }
@@ -189,7 +192,7 @@ class BackstepRegionTest {
 
     private static long expected(int capacity) {
         ByteBuffer plain = ByteBuffer.allocate(capacity);
-        for (long i = 0; i < STEPS; i++) {
+        for (long i = 0; i < 3_000_000; i++) {
             int index = (int) (i * 40_503 % (capacity / 8)) * 8;
             plain.putLong(index, plain.getLong(index) + i);
         }
@@ -305,6 +308,153 @@ class BackstepRegionTest {
             assertTrue(e.getMessage().contains("did not come to rest"), e.getMessage());
             quiescence.offline();
             backstep.checkpoint();
+        }
+    }
+
+    /** A writer that counts in the region until it is told to end. */
+    private static Thread counting(MutableDirectBuffer buffer, SingleWriterQuiescence quiescence, AtomicBoolean end) {
+        Thread writer = new Thread(() -> {
+            while (!end.get()) {
+                quiescence.quiescentState();
+                buffer.putLong(0, buffer.getLong(0) + 1);
+            }
+            quiescence.offline();
+        });
+        writer.setDaemon(true);
+        writer.start();
+        return writer;
+    }
+
+    private static void awaitProgress(MutableDirectBuffer buffer) {
+        AtomicBuffer counter = new UnsafeBuffer(buffer);
+        long before = counter.getLongVolatile(0);
+        await("the writer goes on", () -> counter.getLongVolatile(0) > before + 10);
+    }
+
+    private static void await(String what, BooleanSupplier condition) {
+        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
+        while (!condition.getAsBoolean()) {
+            assertTrue(System.nanoTime() - end < 0, "waited in vain until " + what);
+            Thread.onSpinWait();
+        }
+    }
+
+    @Test
+    void shouldLetTheWritersGoOnWhenTheApplicationsCallbacksFail() throws InterruptedException {
+        SingleWriterQuiescence quiescence = new SingleWriterQuiescence();
+        AtomicBoolean end = new AtomicBoolean();
+        RegionListener unwell = new RegionListener() {
+            private int checkpoints;
+
+            @Override
+            public int onCheckpoint(MutableDirectBuffer record) {
+                if (checkpoints++ == 1) {
+                    throw new OutOfMemoryError("as if");
+                }
+                return 0;
+            }
+
+            @Override
+            public void beforeRollback() {
+                throw new AssertionError("not now");
+            }
+        };
+        try (Backstep backstep = Backstep.launch(context().region("a", MIB).quiescence(quiescence)
+                .intervalNs(TimeUnit.HOURS.toNanos(1)).regionListener(unwell))) {
+            MutableDirectBuffer a = backstep.region("a").buffer();
+            Thread writer = counting(a, quiescence, end);
+
+            assertEquals(Reason.FAILED, assertThrows(BackstepException.class, backstep::checkpoint).reason());
+            awaitProgress(a);
+            assertEquals(Reason.REFUSED, assertThrows(BackstepException.class, backstep::rollback).reason());
+            awaitProgress(a);
+            backstep.checkpoint();
+            awaitProgress(a);
+
+            assertNull(backstep.failure());
+            end.set(true);
+            writer.join();
+        }
+    }
+
+    @Test
+    void shouldLetTheWritersGoOnWhenItsOwnThreadFails() throws InterruptedException {
+        SingleWriterQuiescence quiescence = new SingleWriterQuiescence();
+        AtomicBoolean end = new AtomicBoolean();
+        EngineListener unwell = new EngineListener() {
+            @Override
+            public void warning(String text) {
+                throw new AssertionError("does not hear: " + text);
+            }
+        };
+        RegionListener refusing = new RegionListener() {
+            @Override
+            public void beforeRollback() {
+                throw new IllegalStateException("not now");
+            }
+        };
+        try (Backstep backstep = Backstep.launch(context().region("a", MIB).quiescence(quiescence)
+                .intervalNs(TimeUnit.HOURS.toNanos(1)).listener(unwell).regionListener(refusing))) {
+            MutableDirectBuffer a = backstep.region("a").buffer();
+            Thread writer = counting(a, quiescence, end);
+
+            assertThrows(CompletionException.class, backstep::rollback); // a warning comes while the writers stand
+            awaitProgress(a);
+            await("the failure is told", () -> backstep.failure() != null);
+            assertEquals(Reason.GONE, assertThrows(BackstepException.class, backstep::checkpoint).reason());
+
+            end.set(true);
+            writer.join();
+        }
+    }
+
+    @Test
+    void shouldLeaveRegionsMappedUntilItIsClosed() {
+        SingleWriterQuiescence quiescence = new SingleWriterQuiescence();
+        try (Backstep backstep = Backstep.launch(
+                context().region("a", MIB).quiescence(quiescence).durationNs(1_000_000))) {
+            await("it has ended", backstep.engine()::isDone);
+            MutableDirectBuffer a = backstep.region("a").buffer();
+            a.putLong(0, 1);
+            assertEquals(1, a.getLong(0));
+        }
+    }
+
+    @Test
+    void shouldLeaveAForeignRegionAsItIsWhenTheLaunchFails() {
+        try (Region region = Region.map("a", MIB)) {
+            region.buffer().putLong(0, 1);
+            assertThrows(BackstepException.class,
+                    () -> Backstep.launch(context().region(region).region(Region.wrap("none", 4096, 4096))));
+            assertEquals(1, region.buffer().getLong(0));
+        }
+    }
+
+    @Test
+    void shouldRefuseADetectorThatIsAskedTooSeldom() {
+        Detector detector = new InvariantDetector("any", new UnsafeBuffer(new byte[0]), view -> true);
+        try (Region region = Region.map("a", MIB)) {
+            assertThrows(IllegalArgumentException.class,
+                    () -> Backstep.launch(context().region(region).keep(2).detector(detector, 3)));
+        }
+    }
+
+    /** The newest checkpoint has the fault, since the detector was not asked before it. */
+    @Test
+    void shouldGoBackBehindCheckpointsThatNoDetectorHasSeen() {
+        Region region = Region.map("a", MIB);
+        MutableDirectBuffer a = region.buffer();
+        try (Backstep backstep = Backstep.launch(
+                context().region(region).detector(new ChecksumDetector("sum", a, 0, 800), 3))) {
+            backstep.checkpoint();
+            long good = backstep.checkpoint(); // the third, of which the launch took one
+            a.putLong(16, 1);
+            backstep.checkpoint();
+            backstep.checkpoint();
+
+            assertEquals(good, backstep.checkpoint());
+
+            assertEquals(0, a.getLong(16));
         }
     }
 }

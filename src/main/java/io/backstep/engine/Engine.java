@@ -450,6 +450,24 @@ public final class Engine implements Agent, AutoCloseable {
 
     /* ---- the end ---- */
 
+    /**
+     * For a failure of the engine's own thread, which works no more: the target is killed rather than left standing, and
+     * whoever waits for an answer is refused.
+     */
+    public void fail(Throwable why) {
+        if (done) {
+            return;
+        }
+        broken = new BackstepException(Reason.BROKEN, "protection has failed: " + why, why);
+        try {
+            target.kill();
+        } finally {
+            endedNs = clock.getAsLong();
+            done = true;
+            requests.refuseAll();
+        }
+    }
+
     private void letGo() {
         target.close();
         finish();

@@ -3,6 +3,8 @@ package io.backstep.engine;
 
 import java.util.concurrent.CompletableFuture;
 
+import io.backstep.core.BackstepException;
+
 /** Something that another thread asks of an engine, answered when the engine's thread has done it. */
 final class EngineRequest<T> {
     /** What is done on the engine's thread. */
@@ -24,8 +26,11 @@ final class EngineRequest<T> {
     void run() {
         try {
             answer.complete(work.run());
-        } catch (RuntimeException e) {
+        } catch (BackstepException e) {
             answer.completeExceptionally(e);
+        } catch (RuntimeException | Error e) { // not only the asker's business: the target may stand
+            answer.completeExceptionally(e);
+            throw e;
         }
     }
 

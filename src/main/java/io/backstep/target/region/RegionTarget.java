@@ -57,7 +57,7 @@ public final class RegionTarget implements Target {
     }
 
     /**
-     * Regions that will be tracked from {@link #start()} on. They are closed with the target.
+     * Regions that will be tracked from {@link #start()} to {@link #close()}. They stay the caller's.
      *
      * @param waits whether awaiting an event blocks; if not, it returns at once, for use within a duty cycle
      * @param recordBytes how long the application's record of a checkpoint may be
@@ -231,7 +231,7 @@ public final class RegionTarget implements Target {
     private void record(RegionState state) {
         try {
             state.length(listener.onCheckpoint(state.record()));
-        } catch (RuntimeException e) {
+        } catch (RuntimeException | Error e) { // writers wait meanwhile: they must not for ever
             throw new BackstepException(Reason.FAILED, "no record of a checkpoint: " + e, e);
         }
     }
@@ -255,9 +255,17 @@ public final class RegionTarget implements Target {
     @Override
     public void beginRollback(ExecutionState state, PageRanges written) {
         halt();
-        listener.beforeRollback();
+        prepareListener();
         regions.beginRestore(restoreWords);
         restoreWords.written(written);
+    }
+
+    private void prepareListener() {
+        try {
+            listener.beforeRollback();
+        } catch (RuntimeException | Error e) {
+            throw new BackstepException(Reason.REFUSED, "the application is not ready for a rollback: " + e, e);
+        }
     }
 
     @Override
@@ -266,7 +274,7 @@ public final class RegionTarget implements Target {
         try {
             regions.finishRestore(writes, restorePages);
             listener.afterRollback(then.record(), then.length());
-        } catch (RuntimeException e) {
+        } catch (RuntimeException | Error e) {
             throw new BackstepException(Reason.BROKEN, "regions " + name() + ": " + e.getMessage(), e);
         }
         noticed.set(null);
@@ -308,7 +316,7 @@ public final class RegionTarget implements Target {
         return 0;
     }
 
-    /** The writers go on. Memory that the regions own is unmapped: they must not use it any more. */
+    /** The writers go on, with the regions as they are. */
     @Override
     public void close() {
         if (closed) {
@@ -320,6 +328,5 @@ public final class RegionTarget implements Target {
         captureWords.close();
         restoreWords.close();
         restorePages.close();
-        ascending.forEach(Region::close);
     }
 }
