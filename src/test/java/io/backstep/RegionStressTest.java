@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.backstep;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.lang.management.ManagementFactory;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+
+import io.backstep.target.process.Victim;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/**
+ * Writers of regions never get stuck, whatever the garbage collector does. -Dbackstep.seed=N replays the choices of a failure,
+ * -Dbackstep.minutes=N is how long the soak test takes.
+ */
+class RegionStressTest {
+    private static final long SEED = Long.getLong("backstep.seed", System.nanoTime());
+    private static final double MINUTES = Double.parseDouble(System.getProperty("backstep.minutes", "10"));
+    private static final long PATIENCE_S = 60;
+
+    @TempDir
+    Path directory;
+
+    @BeforeAll
+    static void assumeProtection() {
+        Victim.assumeProtection();
+        System.out.println("RegionStressTest: replay with -Dbackstep.seed=" + SEED);
+    }
+
+    @Test
+    void shouldNeverStallAWriter() throws Exception {
+        runInASmallHeap(10);
+    }
+
+    @Test
+    @Tag("soak")
+    void shouldNeverStallAWriterForALongTime() throws Exception {
+        runInASmallHeap(MINUTES * 60);
+    }
+
+    private void runInASmallHeap(double seconds) throws IOException, InterruptedException {
+        List<String> command = new ArrayList<>();
+        command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+        ManagementFactory.getRuntimeMXBean().getInputArguments().stream()
+                .filter(option -> option.startsWith("--")).forEach(command::add);
+        command.addAll(List.of("-XX:+IgnoreUnrecognizedVMOptions", "-Xmx32m", "-cp", System.getProperty("java.class.path"),
+                RegionStress.class.getName(), Long.toString(SEED), Double.toString(seconds)));
+        Path output = directory.resolve("output");
+        Process stress = new ProcessBuilder(command).redirectErrorStream(true).redirectOutput(output.toFile()).start();
+        try {
+            boolean ended = stress.waitFor((long) Math.ceil(seconds) + PATIENCE_S, TimeUnit.SECONDS);
+            System.out.print(Files.readString(output));
+            assertTrue(ended, "it does not end");
+            assertEquals(0, stress.exitValue());
+        } finally {
+            stress.destroyForcibly();
+        }
+    }
+}
