@@ -24,6 +24,7 @@ class JvmOptionsTest {
     private static final String LACKS = "this JVM lacks options that backstep needs, please add: ";
     private static final String NEEDED = "--add-opens java.base/jdk.internal.misc=ALL-UNNAMED";
     private static final String QUIET = " --add-opens java.base/java.lang.reflect=ALL-UNNAMED"
+            + " --add-opens java.base/sun.nio.ch=ALL-UNNAMED"
             + " --add-exports java.base/jdk.internal.ref=ALL-UNNAMED";
 
     @BeforeAll
@@ -44,12 +45,14 @@ class JvmOptionsTest {
         }
     }
 
+    /** All that such a JVM prints. */
     private static String userSays(String options, String target) throws IOException, InterruptedException {
         List<String> command = new ArrayList<>(List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "-Xmx32m", "-XX:TieredStopAtLevel=1", "-cp", System.getProperty("java.class.path")));
+                "-Xmx32m", "-XX:TieredStopAtLevel=1", "--enable-native-access=ALL-UNNAMED",
+                "-XX:+IgnoreUnrecognizedVMOptions", "--sun-misc-unsafe-memory-access=allow", "-cp", System.getProperty("java.class.path")));
         Arrays.stream(options.split(" ")).filter(option -> !option.isEmpty()).forEach(command::add);
         command.addAll(List.of(User.class.getName(), target));
-        Process user = new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.DISCARD).start();
+        Process user = new ProcessBuilder(command).redirectErrorStream(true).start();
         try {
             String said = new String(user.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
             assertTrue(user.waitFor(60, TimeUnit.SECONDS), "a JVM does not end");

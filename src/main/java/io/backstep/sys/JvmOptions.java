@@ -16,7 +16,7 @@ public final class JvmOptions {
     /** Agrona's access to memory. */
     private static final String NEEDED = "jdk.internal.misc";
     /** Chronicle's, for methods that are not used here: without them it warns when it is loaded. */
-    private static final String WARNS_WITHOUT_OPENS = "java.lang.reflect";
+    private static final List<String> WARNS_WITHOUT_OPENS = List.of("java.lang.reflect", "sun.nio.ch");
     private static final String WARNS_WITHOUT_EXPORTS = "jdk.internal.ref";
 
     private JvmOptions() {
@@ -38,9 +38,8 @@ public final class JvmOptions {
         Module user = UnsafeApi.class.getModule();
         String name = user.isNamed() ? user.getName() : "ALL-UNNAMED";
         List<String> missing = new ArrayList<>(List.of(option("opens", NEEDED, name)));
-        if (!base().isOpen(WARNS_WITHOUT_OPENS, user)) {
-            missing.add(option("opens", WARNS_WITHOUT_OPENS, name));
-        }
+        WARNS_WITHOUT_OPENS.stream().filter(packageName -> !base().isOpen(packageName, user))
+                .forEach(packageName -> missing.add(option("opens", packageName, name)));
         if (!base().isExported(WARNS_WITHOUT_EXPORTS, user)) {
             missing.add(option("exports", WARNS_WITHOUT_EXPORTS, name));
         }
