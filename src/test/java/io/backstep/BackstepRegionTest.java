@@ -159,20 +159,22 @@ class BackstepRegionTest {
                 .quiescence(quiescence).regionListener(progress))) {
             MutableDirectBuffer a = backstep.region("a").buffer();
             long[] rollbacks = {0};
-            Thread writer = new Thread(() -> {
-                for (progress.position = 0; progress.position < 3_000_000; progress.position++) {
-                    quiescence.quiescentState();
-                    int index = (int) (progress.position * 40_503 % (a.capacity() / 8)) * 8;
-                    a.putLong(index, a.getLong(index) + progress.position);
+            while (progress.position < 3_000_000) { // again if it was rolled back when it had just ended
+                Thread writer = new Thread(() -> {
+                    for (; progress.position < 3_000_000; progress.position++) {
+                        quiescence.quiescentState();
+                        int index = (int) (progress.position * 40_503 % (a.capacity() / 8)) * 8;
+                        a.putLong(index, a.getLong(index) + progress.position);
+                    }
+                    quiescence.offline();
+                });
+                writer.start();
+                while (writer.isAlive() && rollbacks[0] < 10) {
+                    writer.join(10);
+                    rollbacks[0] += isRolledBack(backstep) ? 1 : 0;
                 }
-                quiescence.offline();
-            });
-            writer.start();
-            while (writer.isAlive() && rollbacks[0] < 10) {
-                writer.join(10);
-                rollbacks[0] += isRolledBack(backstep) ? 1 : 0;
+                writer.join();
             }
-            writer.join();
             assertNull(backstep.failure());
             assertTrue(rollbacks[0] > 0, "it has ended too soon");
             assertEquals(expected(a.capacity()), sum(a));
