@@ -286,7 +286,10 @@ typedef struct bs_regions bs_regions;
 
 BS_API int bs_regions_open(bs_regions **out);
 
-/* Tracks whole pages of private memory that nobody writes now. What has content is part of the next capture. */
+/*
+ * Tracks whole pages of private memory that nobody writes now. What has content is part of the next capture. Memory that
+ * is shared, or cannot be read and written, is BS_EUNFIT.
+ */
 BS_API int bs_regions_add(bs_regions *regions, uint64_t address, uint64_t length);
 
 /* As bs_process_capture, without freeze, state and thaw; held_pages counts all that is tracked. */

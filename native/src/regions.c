@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -167,11 +168,38 @@ static int insert(bs_regions *r, uint64_t first, uint64_t end) {
     return 0;
 }
 
+/* Shared memory is written from elsewhere, too, and a page of it that is dropped is not zeros afterwards. */
+static int require_private(uint64_t address, uint64_t length) {
+    FILE *maps = fopen("/proc/self/maps", "re");
+    if (!maps) {
+        return bs_fail_errno("open /proc/self/maps");
+    }
+    char line[4608];
+    uint64_t reached = address, range_end = address + length;
+    while (reached < range_end && fgets(line, sizeof line, maps)) {
+        unsigned long long start, end;
+        char protection[8];
+        if (sscanf(line, "%llx-%llx %7s", &start, &end, protection) == 3 && start <= reached && end > reached &&
+            protection[0] == 'r' && protection[1] == 'w' && protection[3] == 'p') {
+            reached = end;
+        }
+    }
+    fclose(maps);
+    return reached >= range_end
+               ? 0
+               : bs_fail(BS_EUNFIT, "track %llu bytes at %llx: %llx is not private memory that can be read and written",
+                         (unsigned long long) length, (unsigned long long) address, (unsigned long long) reached);
+}
+
 int bs_regions_add(bs_regions *r, uint64_t address, uint64_t length) {
     uint64_t first = address / BS_PAGE_SIZE, end = first + length / BS_PAGE_SIZE;
     if (address % BS_PAGE_SIZE != 0 || length % BS_PAGE_SIZE != 0 || length == 0 || overlaps(r, first, end)) {
         return bs_fail(-EINVAL, "track %llu bytes at %llx: not whole pages, or tracked already",
                        (unsigned long long) length, (unsigned long long) address);
+    }
+    int result = require_private(address, length);
+    if (result < 0) {
+        return result;
     }
     struct uffdio_register registration = {.range = {.start = address, .len = length},
                                            .mode = UFFDIO_REGISTER_MODE_WP};
@@ -183,7 +211,7 @@ int bs_regions_add(bs_regions *r, uint64_t address, uint64_t length) {
                                 .category_anyof_mask = THERE,
                                 .return_mask = PAGE_IS_FILE | PAGE_IS_PFNZERO};
     r->found.size = 0;
-    int result = scan(r, &there, visit_there); /* before there are marks, which look like pages in swap */
+    result = scan(r, &there, visit_there); /* before there are marks, which look like pages in swap */
     if (result < 0 || (result = carry(r)) < 0 || (result = protect(r, address, length)) < 0) {
         return result;
     }

@@ -139,6 +139,10 @@ int main(int count, char **arguments) {
     CHECK_OK(bs_regions_add(regions, address, 200 * BS_PAGE_SIZE));
     CHECK(bs_regions_add(regions, address + 199 * BS_PAGE_SIZE, BS_PAGE_SIZE) < 0);
     CHECK(bs_regions_add(regions, address + 200 * BS_PAGE_SIZE + 8, BS_PAGE_SIZE) < 0);
+    void *shared = mmap(NULL, BS_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    CHECK(bs_regions_add(regions, (uint64_t) (uintptr_t) shared, BS_PAGE_SIZE) == BS_EUNFIT);
+    munmap(shared, BS_PAGE_SIZE);
+    CHECK(bs_regions_add(regions, (uint64_t) (uintptr_t) shared, BS_PAGE_SIZE) == BS_EUNFIT);
     for (int i = 0; i < MOMENTS; i++) {
         disturb();
         capture(regions);

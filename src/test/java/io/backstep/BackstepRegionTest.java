@@ -286,6 +286,18 @@ class BackstepRegionTest {
     }
 
     @Test
+    void shouldRefuseASharedMapping(@TempDir Path directory) throws Exception {
+        Path file = Files.write(directory.resolve("data"), new byte[8192]);
+        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ, StandardOpenOption.WRITE)) {
+            ByteBuffer mapped = channel.map(FileChannel.MapMode.READ_WRITE, 0, 8192);
+            BackstepException e = assertThrows(BackstepException.class,
+                    () -> Backstep.launch(context().region(Region.wrap("file", mapped))));
+            assertEquals(Reason.UNFIT, e.reason());
+            assertTrue(e.getMessage().contains("not private memory"), e.getMessage());
+        }
+    }
+
+    @Test
     void shouldRefuseWhatIsNoRegion() {
         assertThrows(IllegalArgumentException.class, () -> Region.wrap("odd", 4097, 4096));
         assertThrows(IllegalArgumentException.class, () -> Region.wrap("heap", ByteBuffer.allocate(10_000)));

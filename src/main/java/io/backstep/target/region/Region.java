@@ -48,7 +48,7 @@ public final class Region implements AutoCloseable {
     }
 
     /**
-     * Wraps private memory: any range that starts and ends at a page.
+     * Wraps private memory: any range that starts and ends at a page. A launch refuses memory that is not private.
      *
      * @throws IllegalArgumentException it does not
      */
