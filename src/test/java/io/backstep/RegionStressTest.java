@@ -14,21 +14,15 @@ import java.util.concurrent.TimeUnit;
 
 import io.backstep.target.process.Victim;
 import org.junit.jupiter.api.BeforeAll;
-import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Writers of regions never get stuck, whatever the garbage collector does. -Dbackstep.seed=N replays the choices of a failure,
- * -Dbackstep.minutes=N is how long the soak test takes.
+ * Writers of regions never get stuck, whatever the garbage collector does. -Dbackstep.seed=N replays the choices of a failure.
  */
 class RegionStressTest {
     private static final long SEED = Long.getLong("backstep.seed", System.nanoTime());
-    private static final double MINUTES = Double.parseDouble(System.getProperty("backstep.minutes", "10"));
     private static final long PATIENCE_S = 60;
-
-    @TempDir
-    Path directory;
 
     @BeforeAll
     static void assumeProtection() {
@@ -37,17 +31,11 @@ class RegionStressTest {
     }
 
     @Test
-    void shouldNeverStallAWriter() throws Exception {
-        runInASmallHeap(10);
+    void shouldNeverStallAWriter(@TempDir Path directory) throws Exception {
+        runInASmallHeap(directory, 10);
     }
 
-    @Test
-    @Tag("soak")
-    void shouldNeverStallAWriterForALongTime() throws Exception {
-        runInASmallHeap(MINUTES * 60);
-    }
-
-    private void runInASmallHeap(double seconds) throws IOException, InterruptedException {
+    static void runInASmallHeap(Path directory, double seconds) throws IOException, InterruptedException {
         List<String> command = new ArrayList<>();
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
         ManagementFactory.getRuntimeMXBean().getInputArguments().stream()

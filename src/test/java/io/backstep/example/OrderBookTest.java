@@ -11,17 +11,15 @@ import io.backstep.engine.StatusSnapshot;
 import io.backstep.target.process.Victim;
 import io.backstep.target.region.Region;
 import org.junit.jupiter.api.BeforeAll;
-import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /**
  * The worked example: an order book whose memory is corrupted again and again comes to the same state as one that is not.
- * -Dbackstep.seed=N replays a failure, -Dbackstep.minutes=N is how long the soak test takes.
+ * -Dbackstep.seed=N replays the choices of a failure.
  */
 class OrderBookTest {
     private static final int CAPACITY = 8 << 20; // 256 MiB
-    private static final double MINUTES = Double.parseDouble(System.getProperty("backstep.minutes", "10"));
     private static final long SEED = Long.getLong("backstep.seed", System.nanoTime());
 
     @BeforeAll
@@ -36,13 +34,7 @@ class OrderBookTest {
         run(3_000_000, 150_000);
     }
 
-    @Test
-    @Tag("soak")
-    void shouldEndAsWithoutFaultsAfterALongTime() {
-        run((long) (MINUTES * 60 * 1_000_000), 300_000);
-    }
-
-    private static void run(long updates, int updatesPerFault) {
+    static void run(long updates, int updatesPerFault) {
         long expected = undisturbed(updates);
         try (ProtectedOrderBook book = new ProtectedOrderBook(CAPACITY)) {
             BitFlips flips = new BitFlips(book, updatesPerFault);
