@@ -3,6 +3,7 @@ package io.backstep.engine;
 
 import static io.backstep.engine.EngineRig.MS;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -67,6 +68,21 @@ class EngineRequestTest {
 
         asked.join();
         assertTrue(rig.fake.isClosed());
+    }
+
+    @Test
+    void shouldKillTheTargetAndRefuseWhoAsksWhenItsThreadFails() {
+        rig.start();
+        CompletableFuture<StatusSnapshot> asked = rig.engine().requestStatus();
+        Error cause = new AssertionError("a listener's");
+
+        rig.engine().fail(cause);
+
+        assertEquals(Reason.GONE, failureOf(asked).reason());
+        assertEquals(Reason.GONE, failureOf(rig.engine().requestCheckpoint()).reason());
+        assertEquals(Reason.BROKEN, rig.engine().broken().reason());
+        assertSame(cause, rig.engine().broken().getCause());
+        assertTrue(rig.engine().isDone());
     }
 
     @Test
