@@ -58,8 +58,8 @@ public final class Backstep implements AutoCloseable {
     /**
      * Starts or takes hold of the target and takes the first checkpoint.
      *
-     * @throws BackstepException UNFIT: the target is not there or cannot be protected, or the JVM lacks options, which the
-     *     message names. The target is left as it was; a program that was to be started is ended.
+     * @throws BackstepException UNFIT: the target is not there or cannot be protected, or the JVM lacks options, which
+     *     the message names. The target is left as it was; a program that was to be started is ended.
      */
     public static Backstep launch(Context context) {
         JvmOptions.require();
@@ -284,8 +284,8 @@ public final class Backstep implements AutoCloseable {
         }
 
         /**
-         * Protects a region; one context may have several. They are closed with the protection, and left as they are when
-         * the launch fails.
+         * Protects a region; one context may have several. They are closed with the protection, and left as they are
+         * when the launch fails.
          */
         public Context region(Region region) {
             if (regions.putIfAbsent(region.name(), region) != null) {
@@ -396,8 +396,8 @@ public final class Backstep implements AutoCloseable {
             }
             detectors.forEach((detector, everyCaptures) -> {
                 if (everyCaptures > keep) {
-                    throw new IllegalArgumentException("detector " + detector.name() + " is asked every " + everyCaptures
-                            + " captures, but only " + keep + " are kept: what it finds may be in all of them");
+                    throw new IllegalArgumentException("detector " + detector.name() + " is asked every "
+                            + everyCaptures + " captures, but only " + keep + " are kept: what it finds may be in all of them");
                 }
             });
             if (recordBytes < 0) {

@@ -47,9 +47,10 @@ class JvmOptionsTest {
 
     /** All that such a JVM prints. */
     private static String userSays(String options, String target) throws IOException, InterruptedException {
-        List<String> command = new ArrayList<>(List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "-Xmx32m", "-XX:TieredStopAtLevel=1", "--enable-native-access=ALL-UNNAMED",
-                "-XX:+IgnoreUnrecognizedVMOptions", "--sun-misc-unsafe-memory-access=allow", "-cp", System.getProperty("java.class.path")));
+        String java = Path.of(System.getProperty("java.home"), "bin", "java").toString();
+        List<String> command = new ArrayList<>(List.of(java, "-Xmx32m", "-XX:TieredStopAtLevel=1",
+                "--enable-native-access=ALL-UNNAMED", "-XX:+IgnoreUnrecognizedVMOptions",
+                "--sun-misc-unsafe-memory-access=allow", "-cp", System.getProperty("java.class.path")));
         Arrays.stream(options.split(" ")).filter(option -> !option.isEmpty()).forEach(command::add);
         command.addAll(List.of(User.class.getName(), target));
         Process user = new ProcessBuilder(command).redirectErrorStream(true).start();

@@ -24,9 +24,10 @@ import org.agrona.DirectBuffer;
 import org.agrona.MutableDirectBuffer;
 
 /**
- * Many writers, a capture every two milliseconds, rollbacks at random, garbage and forced collections: for a JVM with a small
- * heap. Ends with status 0 when all went well; with 1, and every thread's stack, as soon as a writer, the captures or the
- * rollbacks make no progress. Each writer has a region whose first word is the sum of the others, but within an update.
+ * Many writers, a capture every two milliseconds, rollbacks at random, garbage and forced collections: for a JVM with a
+ * small heap. Ends with status 0 when all went well; with 1, and every thread's stack, as soon as a writer, the
+ * captures or the rollbacks make no progress. Each writer has a region whose first word is the sum of the others, but
+ * within an update.
  */
 final class RegionStress implements RegionListener, EngineListener {
     private static final int WRITERS = 8;
@@ -244,7 +245,7 @@ final class RegionStress implements RegionListener, EngineListener {
 
     @Override
     public String toString() {
-        return String.format("progress %s, longest pause %d ms, failure %s, %s", progress, longestNs / 1_000_000, failure,
-                garbage == null ? "no garbage" : "garbage");
+        return String.format("progress %s, longest without any %d ms, failure %s, the last garbage %d bytes", progress,
+                longestNs / 1_000_000, failure, garbage == null ? 0 : garbage.length);
     }
 }

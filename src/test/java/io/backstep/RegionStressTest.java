@@ -18,7 +18,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Writers of regions never get stuck, whatever the garbage collector does. -Dbackstep.seed=N replays the choices of a failure.
+ * Writers of regions never get stuck, whatever the garbage collector does. -Dbackstep.seed=N replays the choices of a
+ * failure.
  */
 class RegionStressTest {
     private static final long SEED = Long.getLong("backstep.seed", System.nanoTime());
@@ -40,8 +41,8 @@ class RegionStressTest {
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
         ManagementFactory.getRuntimeMXBean().getInputArguments().stream()
                 .filter(option -> option.startsWith("--")).forEach(command::add);
-        command.addAll(List.of("-XX:+IgnoreUnrecognizedVMOptions", "-Xmx32m", "-cp", System.getProperty("java.class.path"),
-                RegionStress.class.getName(), Long.toString(SEED), Double.toString(seconds)));
+        command.addAll(List.of("-XX:+IgnoreUnrecognizedVMOptions", "-Xmx32m",
+                "-cp", System.getProperty("java.class.path"), RegionStress.class.getName(), Long.toString(SEED), Double.toString(seconds)));
         Path output = directory.resolve("output");
         Process stress = new ProcessBuilder(command).redirectErrorStream(true).redirectOutput(output.toFile()).start();
         try {

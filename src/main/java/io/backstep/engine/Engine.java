@@ -451,8 +451,8 @@ public final class Engine implements Agent, AutoCloseable {
     /* ---- the end ---- */
 
     /**
-     * For a failure of the engine's own thread, which works no more: the target is killed rather than left standing, and
-     * whoever waits for an answer is refused.
+     * For a failure of the engine's own thread, which works no more: the target is killed rather than left standing,
+     * and whoever waits for an answer is refused.
      */
     public void fail(Throwable why) {
         if (done) {

@@ -13,13 +13,13 @@ import org.junit.jupiter.api.parallel.Execution;
 import org.junit.jupiter.api.parallel.ExecutionMode;
 
 /**
- * A test that is run once undisturbed and then again and again with bits flipped in the memory that it works on, each time
- * from the state in which the first run found it.
+ * A test that is run once undisturbed and then again and again with bits flipped in the memory that it works on, each
+ * time from the state in which the first run found it.
  *
  * <p>The method, and those that are run before and after each test, may take as parameters: the {@link
- * io.backstep.target.region.Region}, an {@link org.agrona.MutableDirectBuffer} over all of it, and the {@link BitFlip}, which
- * is null in the undisturbed run. The region is zero at first. Its state is taken after the first run's methods before
- * each test, and put back after those of later runs. When the undisturbed run fails, the others are not tried.
+ * io.backstep.target.region.Region}, an {@link org.agrona.MutableDirectBuffer} over all of it, and the {@link BitFlip},
+ * which is null in the undisturbed run. The region is zero at first. Its state is taken after the first run's methods
+ * before each test, and put back after those of later runs. When the undisturbed run fails, the others are not tried.
  *
  * <pre>{@code
  * @BackstepTest(runs = 100)
@@ -38,7 +38,7 @@ public @interface BackstepTest {
     /** How often it is run disturbed. */
     int runs() default 10;
 
-    /** What chance starts from; run n has the seed of run 1 plus n - 1. Zero: another one each time; names of runs tell it. */
+    /** What chance starts from; each run has one more. Zero: another one each time. The names of runs tell theirs. */
     long seed() default 0;
 
     /** How many bits of one word of eight bytes are inverted in each disturbed run. */

@@ -9,8 +9,8 @@ import io.backstep.core.BackstepException.Reason;
 import org.agrona.UnsafeApi;
 
 /**
- * The options that a JVM must be started with to use backstep as a library. {@code java -jar backstep.jar} has them from
- * its manifest.
+ * The options that a JVM must be started with to use backstep as a library. {@code java -jar backstep.jar} has them
+ * from its manifest.
  */
 public final class JvmOptions {
     /** Agrona's access to memory. */

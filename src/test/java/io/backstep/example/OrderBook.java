@@ -5,8 +5,8 @@ import org.agrona.DirectBuffer;
 import org.agrona.MutableDirectBuffer;
 
 /**
- * An order book that lies off-heap as a whole and knows nothing of checkpoints. One thread applies numbered updates; the
- * same updates make the same book.
+ * An order book that lies off-heap as a whole and knows nothing of checkpoints. One thread applies numbered updates;
+ * the same updates make the same book.
  *
  * <pre>
  *  orders   | level 8 | quantity 8 | update 8 | check 8 |  ... for each order

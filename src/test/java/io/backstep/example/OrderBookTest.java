@@ -15,8 +15,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /**
- * The worked example: an order book whose memory is corrupted again and again comes to the same state as one that is not.
- * -Dbackstep.seed=N replays the choices of a failure.
+ * The worked example: an order book whose memory is corrupted again and again comes to the same state as one that is
+ * not. -Dbackstep.seed=N replays the choices of a failure.
  */
 class OrderBookTest {
     private static final int CAPACITY = 8 << 20; // 256 MiB
@@ -43,7 +43,8 @@ class OrderBookTest {
             double seconds = (System.nanoTime() - startNs) / 1e9;
 
             StatusSnapshot status = book.backstep().engine().requestStatus().join();
-            System.out.printf("OrderBookTest: %,d updates, %,.0f per second, %d bit flips, %d rollbacks, %,d repeated; %s%n",
+            System.out.printf(
+                    "OrderBookTest: %,d updates, %,.0f per second, %d bit flips, %d rollbacks, %,d repeated; %s%n",
                     updates, updates / seconds, flips.count, book.rollbacks(), book.repeated(), status);
             assertEquals(expected, book.book().digest());
             assertTrue(flips.count > 0, flips.count + " faults");
@@ -64,9 +65,9 @@ class OrderBookTest {
     }
 
     /**
-     * Inverts one to three bits of a word now and then: of the levels, of the ticks, or of the order that is used next. They
-     * are transient faults: an update that is repeated is not disturbed again. And they are rare: one that struck soon after a
-     * rollback would count as the same one that came back, and lead to an older checkpoint.
+     * Inverts one to three bits of a word now and then: of the levels, of the ticks, or of the order that is used next.
+     * They are transient faults: an update that is repeated is not disturbed again. And they are rare: one that struck
+     * soon after a rollback would count as the same one that came back, and lead to an older checkpoint.
      */
     private static final class BitFlips {
         private static final int CHECKPOINTS_BETWEEN = 3;

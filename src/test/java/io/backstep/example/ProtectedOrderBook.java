@@ -16,8 +16,8 @@ import org.agrona.DirectBuffer;
 import org.agrona.MutableDirectBuffer;
 
 /**
- * The order book under protection: a checkpoint every 10 ms with the number of the next update in its record, three ways to
- * notice that something is wrong, and a feed that goes on wherever a rollback has led it.
+ * The order book under protection: a checkpoint every 10 ms with the number of the next update in its record, three
+ * ways to notice that something is wrong, and a feed that goes on wherever a rollback has led it.
  *
  * <p>Every checkpoint was checked before it was taken, so the newest one is always good, as far as the detectors see.
  */

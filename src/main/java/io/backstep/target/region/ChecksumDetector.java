@@ -14,9 +14,9 @@ import org.agrona.MutableDirectBuffer;
  *                              offset                offset + lengthBytes
  * </pre>
  *
- * <p>The sum lies behind what it covers, so a rollback puts both back together, and a fault in the sum is noticed too. Writers
- * wait while it looks; a gibibyte takes some hundred milliseconds, so give it a part, or ask it not before every capture.
- * A check allocates nothing.
+ * <p>The sum lies behind what it covers, so a rollback puts both back together, and a fault in the sum is noticed too.
+ * Writers wait while it looks; a gibibyte takes tens of milliseconds, so give it a part, or ask it not before
+ * every capture. A check allocates nothing.
  */
 public final class ChecksumDetector implements Detector {
     /** What the sum takes behind the range. */

@@ -22,8 +22,8 @@ final class Detectors {
     }
 
     /**
-     * Asks those whose turn it is, before a capture; the first problem ends it. What a detector finds may be as old as the
-     * first capture that it was not asked before: that checkpoint and later ones are not to be tried.
+     * Asks those whose turn it is, before a capture; the first problem ends it. What a detector finds may be as old as
+     * the first capture that it was not asked before: that checkpoint and later ones are not to be tried.
      *
      * @throws BackstepException FAILED: a detector failed itself
      */

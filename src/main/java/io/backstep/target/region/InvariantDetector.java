@@ -6,8 +6,8 @@ import java.util.function.Predicate;
 import org.agrona.DirectBuffer;
 
 /**
- * Finds that something no longer holds which is true of a view of a region wherever its writers rest: sums agree, an index
- * points where it should. Writers wait while it looks.
+ * Finds that something no longer holds which is true of a view of a region wherever its writers rest: sums agree, an
+ * index points where it should. Writers wait while it looks.
  */
 public final class InvariantDetector implements Detector {
     private final String name;

@@ -80,8 +80,8 @@ public final class ManyWritersQuiescence implements Quiescence {
     }
 
     /**
-     * One writer's place. Not thread-safe; does not nest. Who stays inside for long, or ends there, keeps every capture from
-     * succeeding and all others waiting meanwhile: leave it in a finally block.
+     * One writer's place. Not thread-safe; does not nest. Who stays inside for long, or ends there, keeps every capture
+     * from succeeding and all others waiting meanwhile: leave it in a finally block.
      */
     public static final class Writer extends Place implements AutoCloseable {
         private final ManyWritersQuiescence quiescence;

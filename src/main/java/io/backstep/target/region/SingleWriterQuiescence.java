@@ -8,8 +8,8 @@ import java.util.concurrent.locks.LockSupport;
  * costs the reading of two fields when nothing is asked. While it waits for work elsewhere it should be {@link
  * #offline()}, so that a capture need not wait for it.
  *
- * <p>It is offline at first: the first quiescent state is where it begins to count. A writer that ends must be offline, or
- * no capture succeeds any more.
+ * <p>It is offline at first: the first quiescent state is where it begins to count. A writer that ends must be offline,
+ * or no capture succeeds any more.
  */
 public final class SingleWriterQuiescence implements Quiescence {
     private static final int SPINS = 2_000;

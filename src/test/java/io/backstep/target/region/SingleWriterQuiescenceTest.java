@@ -86,7 +86,7 @@ class SingleWriterQuiescenceTest {
         writer.assertGoesOn();
     }
 
-    /** Plain fields that the writer keeps equal outside of its rests are seen equal in each of them, and written there. */
+    /** Plain fields that the writer keeps equal outside of its rests are equal in each of them, and written there. */
     @Test
     void shouldSeeTheWriterAtRestOnly() throws InterruptedException {
         long[] twins = new long[2];
