@@ -397,7 +397,8 @@ public final class Backstep implements AutoCloseable {
             detectors.forEach((detector, everyCaptures) -> {
                 if (everyCaptures > keep) {
                     throw new IllegalArgumentException("detector " + detector.name() + " is asked every "
-                            + everyCaptures + " captures, but only " + keep + " are kept: what it finds may be in all of them");
+                            + everyCaptures + " captures, but only " + keep
+                            + " are kept: what it finds may be in all of them");
                 }
             });
             if (recordBytes < 0) {

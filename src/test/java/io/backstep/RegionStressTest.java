@@ -42,7 +42,8 @@ class RegionStressTest {
         ManagementFactory.getRuntimeMXBean().getInputArguments().stream()
                 .filter(option -> option.startsWith("--")).forEach(command::add);
         command.addAll(List.of("-XX:+IgnoreUnrecognizedVMOptions", "-Xmx32m",
-                "-cp", System.getProperty("java.class.path"), RegionStress.class.getName(), Long.toString(SEED), Double.toString(seconds)));
+                "-cp", System.getProperty("java.class.path"),
+                RegionStress.class.getName(), Long.toString(SEED), Double.toString(seconds)));
         Path output = directory.resolve("output");
         Process stress = new ProcessBuilder(command).redirectErrorStream(true).redirectOutput(output.toFile()).start();
         try {
