@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -20,6 +21,7 @@
 
 #define FRAMES 65536ULL
 #define MANY 200
+#define NOBODY 65534
 
 static uint64_t *frames;
 static bs_process *target;
@@ -235,16 +237,36 @@ static void should_forget_closed_files_when_there_are_many(void) {
     CHECK(count_descriptors() == before);
 }
 
-static void with_target(void (*test)(void)) {
+/* One that may not look into this process, but may write where this test does. */
+static void become_somebody_else(void) {
+    struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct rights[2] = {{.effective = 1 << CAP_DAC_OVERRIDE, .permitted = 1 << CAP_DAC_OVERRIDE}};
+    CHECK(prctl(PR_SET_KEEPCAPS, 1) == 0 && setresgid(NOBODY, NOBODY, NOBODY) == 0);
+    CHECK(setresuid(NOBODY, NOBODY, NOBODY) == 0 && syscall(SYS_capset, &head, rights) == 0);
+}
+
+static void with_target_of(int other_user, void (*test)(void)) {
     int descriptors = count_descriptors();
+    int ready[2];
+    char byte;
     uint64_t interrupted;
+    CHECK(pipe2(ready, O_CLOEXEC) == 0);
     pid_t child = fork();
     if (child == 0) {
+        if (other_user) {
+            become_somebody_else();
+        }
         prctl(PR_SET_PDEATHSIG, SIGKILL);
+        CHECK(write(ready[1], "", 1) == 1);
+        close(ready[0]);
+        close(ready[1]);
         for (;;) {
             pause();
         }
     }
+    CHECK(read(ready[0], &byte, 1) == 1);
+    close(ready[0]);
+    close(ready[1]);
     CHECK_OK(bs_process_attach(child, &target));
     CHECK_OK(bs_process_track(target, &interrupted));
     test();
@@ -252,6 +274,13 @@ static void with_target(void (*test)(void)) {
     bs_process_close(target);
     CHECK(count_descriptors() == descriptors);
     unlink(path);
+}
+
+static void with_target(void (*test)(void)) {
+    with_target_of(0, test);
+    if (geteuid() == 0) {
+        with_target_of(1, test);
+    }
 }
 
 int main(int argc, char **argv) {
