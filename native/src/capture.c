@@ -30,7 +30,7 @@ static int find_dirty(struct bs_process *p) {
  */
 static void warm_up(struct bs_process *p) {
     if (bs_layout_read(p, &p->fresh) == 0) {
-        int ignored = bs_files_refresh(p);
+        int ignored = bs_files_refresh(p) < 0 || bs_scan_warm(p) < 0;
         (void) ignored;
     }
 }

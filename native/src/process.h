@@ -214,6 +214,7 @@ int bs_track_complete(struct bs_process *p); /* what the scan found is dealt wit
 int bs_scan(struct bs_process *p,
             bool *overlooked); /* fills held and written, re-protects; registers what was overlooked */
 int bs_scan_lost(struct bs_process *p, uint64_t start, uint64_t end); /* fills lost */
+int bs_scan_warm(struct bs_process *p);
 void bs_scan_fini(struct bs_process *p);
 
 /* layout.c */
