@@ -10,6 +10,8 @@
 #include "error.h"
 #include "process.h"
 
+#define FEW_PAGES 512
+
 static void end_phase(struct bs_process *p, int phase) {
     uint64_t now = bs_now_ns();
     p->phase_ns[phase] += now - p->phase_began_ns;
@@ -26,11 +28,13 @@ static int find_dirty(struct bs_process *p) {
 
 /*
  * What the pause will read is read once before it: after an interval of other work the kernel's tables are cold, and to
- * warm them takes as long as to read them. Only what is read in the pause counts.
+ * warm them takes as long as to read them. Only what is read in the pause counts. For the tables of pages that pays when
+ * few pages are written, since the copying of many takes much longer than the scan.
  */
 static void warm_up(struct bs_process *p) {
     if (bs_layout_read(p, &p->fresh) == 0) {
-        int ignored = bs_files_refresh(p) < 0 || bs_scan_warm(p) < 0;
+        bool few = p->pages.size < FEW_PAGES * sizeof(uint64_t);
+        int ignored = bs_files_refresh(p) < 0 || (few && bs_scan_warm(p) < 0);
         (void) ignored;
     }
 }
