@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "backstep.h"
+#include "clock.h"
 #include "vector.h"
 
 enum thread_state {
@@ -167,7 +168,6 @@ struct bs_process {
 int bs_timer_open(struct bs_process *p);
 void bs_timer_arm(struct bs_process *p, uint64_t deadline_ns);
 void bs_timer_disarm(struct bs_process *p);
-uint64_t bs_now_ns(void);
 
 /* threads.c */
 static inline size_t bs_threads_count(const struct bs_process *p) {

@@ -16,9 +16,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "error.h"
 #include "kernel.h"
 #include "vector.h"
@@ -220,14 +220,8 @@ int bs_regions_add(bs_regions *r, uint64_t address, uint64_t length) {
 
 /* ---- captures ---------------------------------------------------------------------------------------------------- */
 
-static uint64_t now_ns(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t) now.tv_sec * 1000000000ULL + (uint64_t) now.tv_nsec;
-}
-
 static void end_phase(bs_regions *r, int phase) {
-    uint64_t now = now_ns();
+    uint64_t now = bs_now_ns();
     r->phase_ns[phase] += now - r->phase_began_ns;
     r->phase_began_ns = now;
 }
@@ -269,7 +263,7 @@ static void copy_in(const uint64_t *pages, const uint64_t *frames, size_t count)
 int bs_regions_capture(bs_regions *r, struct bs_capture *c) {
     if (!(c->flags & BS_CAPTURE_CONTINUE)) {
         memset(r->phase_ns, 0, sizeof r->phase_ns);
-        r->began_ns = r->phase_began_ns = now_ns();
+        r->began_ns = r->phase_began_ns = bs_now_ns();
         int result = find_written(r, PM_SCAN_WP_MATCHING);
         if (result == 0) {
             result = bs_ranges_list(&r->pages, written(r));

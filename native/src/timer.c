@@ -20,12 +20,6 @@
 #define TIMER_SIGNAL (SIGRTMAX - 3)
 #define TIMER_REPEAT_NS 1000000
 
-uint64_t bs_now_ns(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t) now.tv_sec * 1000000000ULL + (uint64_t) now.tv_nsec;
-}
-
 static void on_timer(int signal) {
     (void) signal;
 }
