@@ -193,6 +193,9 @@ struct bs_capture {
     uint64_t flags;               /* in */
     uint64_t frames;              /* in: address of frame_count frame addresses */
     uint64_t frame_count;         /* in */
+    uint64_t predicted;           /* in: address of predicted_count bs_range, ascending: pages that are left writable
+                                     once they are written, so that they count as written until a later capture */
+    uint64_t predicted_count;     /* in */
     uint64_t page_count;          /* out: pages copied, or needed with BS_MORE_FRAMES */
     uint64_t pages;               /* out: address of page_count page numbers, ascending; page i is in frame i */
     uint64_t held;                /* out: address of held_count bs_range: pages that have content of their own */
@@ -307,7 +310,13 @@ BS_API int bs_regions_restore_finish(bs_regions *regions, const struct bs_restor
 /* The memory is as if it had never been tracked. */
 BS_API_VOID void bs_regions_close(bs_regions *regions);
 
-/* ---- costs, for benchmarks --------------------------------------------------------------------------------- */
+/* ---- costs, for prediction and benchmarks --------------------------------------------------------------------------------- */
+
+/* What the kernel's note of a page's first write costs the writer, in picoseconds; tried on memory of this process. */
+BS_API int64_t bs_measure_fault(void);
+
+/* What it costs to begin a scan of pages anew, in picoseconds. */
+BS_API int64_t bs_measure_scan(void);
 
 /* Copies count pages of a process to frames with one thread, as a capture does. Returns nanoseconds. */
 BS_API int64_t bs_measure_copy(int32_t pid, uint64_t pages, uint64_t frames, uint64_t count, uint32_t write);

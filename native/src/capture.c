@@ -18,8 +18,19 @@ static void end_phase(struct bs_process *p, int phase) {
     p->phase_began_ns = now;
 }
 
+static int take_predicted(struct bs_process *p, const struct bs_capture *c) {
+    size_t size = c->predicted_count * sizeof(struct bs_range);
+    int result = bs_vector_reserve(&p->predicted, size);
+    if (result == 0 && size > 0) {
+        memcpy(p->predicted.data, (const void *) (uintptr_t) c->predicted, size);
+        p->predicted.size = size;
+    }
+    return result;
+}
+
 static int find_dirty(struct bs_process *p) {
     int result = bs_track_all(p);
+    p->predicted.size = 0; /* a rollback's scans protect everything */
     if (result == 0) {
         result = bs_ranges_intersect(&p->dirty, p->all_dirty ? &p->held : &p->carried, &p->held);
     }
@@ -28,8 +39,8 @@ static int find_dirty(struct bs_process *p) {
 
 /*
  * What the pause will read is read once before it: after an interval of other work the kernel's tables are cold, and to
- * warm them takes as long as to read them. Only what is read in the pause counts. For the tables of pages that pays when
- * few pages are written, since the copying of many takes much longer than the scan.
+ * warm them takes as long as to read them. Only what is read in the pause counts. For the tables of pages that pays
+ * when few pages are written, since the copying of many takes much longer than the scan.
  */
 static void warm_up(struct bs_process *p) {
     if (bs_layout_read(p, &p->fresh) == 0) {
@@ -39,8 +50,11 @@ static void warm_up(struct bs_process *p) {
     }
 }
 
-static int begin(struct bs_process *p, bool live) {
+static int begin(struct bs_process *p, const struct bs_capture *c, bool live) {
     memset(p->phase_ns, 0, sizeof p->phase_ns);
+    if (take_predicted(p, c) < 0) {
+        return bs_fail(-ENOMEM, "capture process %d: out of memory", (int) p->pid);
+    }
     if (!live && !p->halted) {
         warm_up(p);
     }
@@ -132,7 +146,8 @@ int bs_process_capture(bs_process *p, struct bs_capture *c) {
         if (!p->capturing) {
             return bs_fail(-EINVAL, "no capture of process %d waits for frames", (int) p->pid);
         }
-    } else if ((result = begin(p, live)) < 0) {
+    } else if ((result = begin(p, c, live)) < 0) {
+        p->predicted.size = 0;
         if (p->capturing && let_go(p, live) < 0) {
             return bs_fail(BS_EGONE, "process %d could not be let go", (int) p->pid);
         }

@@ -299,7 +299,8 @@ int bs_set_kill_on_exit(struct bs_process *p, bool on) {
 }
 
 int bs_process_signal(bs_process *p, int32_t signal) {
-    return kill(p->pid, signal) < 0 && errno != ESRCH ? bs_fail_errno("signal %d to process %d", signal, (int) p->pid) : 0;
+    return kill(p->pid, signal) < 0 && errno != ESRCH ? bs_fail_errno("signal %d to process %d", signal, (int) p->pid)
+                                                      : 0;
 }
 
 int bs_process_kill(bs_process *p) {
@@ -353,11 +354,11 @@ void bs_process_close(bs_process *p) {
     for (size_t i = 0; i < p->mapped_files.size / sizeof(struct bs_mapped_file); i++) {
         free(((struct bs_mapped_file *) p->mapped_files.data + i)->path);
     }
-    struct bs_vector *vectors[] = {&p->threads,      &p->special, &p->mappings,   &p->fresh,
-                                   &p->mapped_files, &p->held,    &p->held_files, &p->held_at_capture,
-                                   &p->written,      &p->dirty,   &p->carried,    &p->lost,
-                                   &p->scratch,      &p->pages,   &p->open_files, &p->closed_files,
-                                   &p->left_files,   &p->state};
+    struct bs_vector *vectors[] = {&p->threads,      &p->special,    &p->mappings,   &p->fresh,
+                                   &p->mapped_files, &p->held,       &p->held_files, &p->held_at_capture,
+                                   &p->written,      &p->predicted,  &p->dirty,      &p->carried,
+                                   &p->lost,         &p->scratch,    &p->pages,      &p->open_files,
+                                   &p->closed_files, &p->left_files, &p->state};
     for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++) {
         bs_vector_fini(vectors[i]);
     }

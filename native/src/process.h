@@ -146,11 +146,12 @@ struct bs_process {
     struct bs_vector held_at_capture; /* bs_range: held when the last capture or rollback was complete */
     struct bs_vector written;         /* bs_range: pages written, of the last scan */
     struct bs_scan_room *scan_room;
-    struct bs_vector dirty;   /* bs_range: to be copied */
-    struct bs_vector carried; /* bs_range: marks taken and not yet copied */
-    struct bs_vector lost;    /* bs_range: there, but not registered; working memory */
-    struct bs_vector scratch; /* bs_range */
-    bool all_dirty;           /* marks were taken and could not be noted: everything held is dirty */
+    struct bs_vector predicted; /* bs_range: not to be protected by this capture's scan */
+    struct bs_vector dirty;     /* bs_range: to be copied */
+    struct bs_vector carried;   /* bs_range: marks taken and not yet copied */
+    struct bs_vector lost;      /* bs_range: there, but not registered; working memory */
+    struct bs_vector scratch;   /* bs_range */
+    bool all_dirty;             /* marks were taken and could not be noted: everything held is dirty */
     uint64_t capture_began_ns;
     uint64_t phase_began_ns;
     uint64_t phase_ns[BS_PHASES];

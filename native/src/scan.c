@@ -13,6 +13,9 @@
  * - holes: everything: what is not there, as few long ranges. All the rest is held. Also pages in mappings that look as
  *   before but are not registered: they were replaced by others of the same kind in the same place.
  *
+ * Predicted pages are not protected again: once written they stay writable, and count as written at each scan until one
+ * protects them.
+ *
  * A zero page is taken as written if it had content at the last complete capture, and left alone otherwise. So the held
  * set may contain pages that were never copied; no harm comes of it.
  */
@@ -95,6 +98,32 @@ static int walk(struct bs_process *p, const struct walk *walk, struct page_regio
     return 0;
 }
 
+/* As walk, but predicted pages are only told of. */
+static int walk_protecting(struct bs_process *p, const struct walk *whole, size_t room, region_visitor visit) {
+    struct walk part = *whole;
+    const struct bs_range *predicted = (const struct bs_range *) p->predicted.data;
+    size_t count = bs_ranges_count(&p->predicted);
+    for (size_t i = 0; i < count && predicted[i].first * BS_PAGE_SIZE < whole->end; i++) {
+        if (predicted[i].end * BS_PAGE_SIZE <= part.start) {
+            continue;
+        }
+        uint64_t first = predicted[i].first * BS_PAGE_SIZE, end = predicted[i].end * BS_PAGE_SIZE;
+        part.flags = PM_SCAN_WP_MATCHING;
+        part.end = first;
+        int result = part.start < part.end ? walk(p, &part, p->scan_room->regions, room, visit) : 0;
+        part.flags = 0;
+        part.start = first > part.start ? first : part.start;
+        part.end = end < whole->end ? end : whole->end;
+        if (result < 0 || (result = walk(p, &part, p->scan_room->regions, room, visit)) < 0) {
+            return result;
+        }
+        part.start = part.end;
+    }
+    part.flags = PM_SCAN_WP_MATCHING;
+    part.end = whole->end;
+    return part.start < part.end ? walk(p, &part, p->scan_room->regions, room, visit) : 0;
+}
+
 static const struct bs_mapping *mappings_of(const struct bs_process *p, size_t *count) {
     *count = p->mappings.size / sizeof(struct bs_mapping);
     return (const struct bs_mapping *) p->mappings.data;
@@ -113,11 +142,8 @@ static int visit_lost(struct bs_process *p, const struct page_region *region) {
 /* Fills lost: what is there in a range of memory that is not registered. */
 int bs_scan_lost(struct bs_process *p, uint64_t start, uint64_t end) {
     struct page_region regions[REGIONS_AT_ONCE_IN_FILE];
-    struct walk unregistered = {.start = start,
-                                .end = end,
-                                .inverted = PAGE_IS_WPALLOWED,
-                                .all_of = PAGE_IS_WPALLOWED,
-                                .any_of = THERE};
+    struct walk unregistered = {
+        .start = start, .end = end, .inverted = PAGE_IS_WPALLOWED, .all_of = PAGE_IS_WPALLOWED, .any_of = THERE};
     p->lost.size = 0;
     return walk(p, &unregistered, regions, REGIONS_AT_ONCE_IN_FILE, visit_lost);
 }
@@ -156,10 +182,9 @@ static int walk_files(struct bs_process *p) {
         }
         struct walk file = {.start = mappings[i].start,
                             .end = mappings[i].end,
-                            .flags = PM_SCAN_WP_MATCHING,
                             .any_of = THERE,
                             .tell = PAGE_IS_WRITTEN | PAGE_IS_FILE | PAGE_IS_PFNZERO | PAGE_IS_SWAPPED};
-        int result = walk(p, &file, p->scan_room->regions, REGIONS_AT_ONCE_IN_FILE, visit_known_file);
+        int result = walk_protecting(p, &file, REGIONS_AT_ONCE_IN_FILE, visit_known_file);
         if (result < 0) {
             return result;
         }
@@ -214,13 +239,9 @@ static int visit_written(struct bs_process *p, const struct page_region *region)
 }
 
 static int walk_written(struct bs_process *p) {
-    struct walk everything = {.end = ADDRESS_END,
-                              .flags = PM_SCAN_WP_MATCHING,
-                              .all_of = PAGE_IS_WRITTEN,
-                              .any_of = THERE,
-                              .tell = PAGE_IS_PFNZERO};
+    struct walk everything = {.end = ADDRESS_END, .all_of = PAGE_IS_WRITTEN, .any_of = THERE, .tell = PAGE_IS_PFNZERO};
     p->scan_room->cursor = 0;
-    return walk(p, &everything, p->scan_room->regions, REGIONS_AT_ONCE, visit_written);
+    return walk_protecting(p, &everything, REGIONS_AT_ONCE, visit_written);
 }
 
 /* ---- holes ------------------------------------------------------------------------------------------------------- */
@@ -272,8 +293,8 @@ static int walk_holes(struct bs_process *p) {
 }
 
 /*
- * Looks at every page and changes nothing: afterwards the tables lie in this processor's caches. No page is there and in
- * swap, so nothing is told.
+ * Looks at every page and changes nothing: afterwards the tables lie in this processor's caches. No page is there and
+ * in swap, so nothing is told.
  */
 int bs_scan_warm(struct bs_process *p) {
     struct walk everything = {.end = ADDRESS_END, .all_of = PAGE_IS_PRESENT | PAGE_IS_SWAPPED};

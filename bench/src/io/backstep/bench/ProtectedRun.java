@@ -12,7 +12,10 @@ import io.backstep.engine.DetectionRecord;
 import io.backstep.engine.Engine;
 import io.backstep.engine.EngineListener;
 import io.backstep.engine.EngineOptions;
+import io.backstep.predict.Prediction;
+import io.backstep.predict.Prices;
 import io.backstep.retain.KeepLast;
+import io.backstep.sys.HostPrices;
 import io.backstep.sys.Inheritance;
 import io.backstep.target.process.ProcessTarget;
 
@@ -21,6 +24,8 @@ import io.backstep.target.process.ProcessTarget;
  * held. One thread makes it, works it and closes it. Closing kills the program.
  */
 final class ProtectedRun implements AutoCloseable {
+    private static final HostPrices HOST = HostPrices.measure();
+    private static final Prices PRICES = new Prices(HOST.faultNs(), HOST.copyNs(), 2 * HOST.scanNs());
     private static final EngineListener ALERT = new EngineListener() {
         /** A capture that failed on a machine that stood still is no reason to begin anew, but to be told. */
         @Override
@@ -54,7 +59,7 @@ final class ProtectedRun implements AutoCloseable {
     /** Takes over a program that was just started. */
     ProtectedRun(ProcessTarget started, long intervalNs, Function<ProcessTarget, Target> window) {
         process = started;
-        engine = new Engine(new EngineOptions(intervalNs, false, Long.MAX_VALUE), window.apply(process),
+        engine = new Engine(new EngineOptions(intervalNs, false, Prediction.COST, PRICES, Long.MAX_VALUE), window.apply(process),
                 new KeepLast(Backstep.Context.KEEP_DEFAULT), Long.MAX_VALUE, FaultPlan.NONE, ALERT, System::nanoTime);
         engine.onStart();
     }

@@ -17,7 +17,10 @@ import io.backstep.engine.Engine;
 import io.backstep.engine.EngineListener;
 import io.backstep.engine.EngineOptions;
 import io.backstep.engine.RollbackRecord;
+import io.backstep.predict.Prediction;
+import io.backstep.predict.Prices;
 import io.backstep.retain.KeepLast;
+import io.backstep.sys.HostPrices;
 import io.backstep.sys.Inheritance;
 import io.backstep.sys.JvmOptions;
 import io.backstep.target.process.ProcessTarget;
@@ -64,7 +67,9 @@ public final class Backstep implements AutoCloseable {
     public static Backstep launch(Context context) {
         JvmOptions.require();
         context.conclude();
-        EngineOptions options = new EngineOptions(context.intervalNs, context.isThereBefore(), context.durationNs);
+        HostPrices host = HostPrices.measure();
+        EngineOptions options = new EngineOptions(context.intervalNs, context.isThereBefore(), context.prediction,
+                new Prices(host.faultNs(), host.copyNs(), 2 * host.scanNs()), context.durationNs);
         KeepLast retention = new KeepLast(context.keep);
         Target target = context.openTarget();
         Engine engine = null;
@@ -264,6 +269,7 @@ public final class Backstep implements AutoCloseable {
         private Set<Integer> errorSignals = ProcessTarget.ERROR_SIGNALS;
         private boolean handledToo;
         private long intervalNs = INTERVAL_NS_DEFAULT;
+        private Prediction prediction = Prediction.COST;
         private int keep = KEEP_DEFAULT;
         private long memoryBudgetBytes = Long.MAX_VALUE;
         private long durationNs = Long.MAX_VALUE;
@@ -355,6 +361,12 @@ public final class Backstep implements AutoCloseable {
 
         public Context intervalNs(long nanoseconds) {
             intervalNs = nanoseconds;
+            return this;
+        }
+
+        /** Which pages are left writable, because they are expected to be written again. Default: what costs least. */
+        public Context prediction(Prediction ofWrites) {
+            prediction = ofWrites;
             return this;
         }
 

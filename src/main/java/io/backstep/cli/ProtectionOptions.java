@@ -6,11 +6,13 @@ import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.stream.Stream;
 
 import io.backstep.Backstep;
 import io.backstep.core.Units;
 import io.backstep.inject.FaultSpec;
 import io.backstep.inject.InjectionPlan;
+import io.backstep.predict.Prediction;
 import io.backstep.report.JsonReport;
 import io.backstep.sys.NativeProcess;
 import io.backstep.sys.Signals;
@@ -23,6 +25,13 @@ final class ProtectionOptions {
     @Option(names = "--interval", paramLabel = "TIME", defaultValue = "50ms", converter = Duration.class,
             description = "Time between two captures (default: ${DEFAULT-VALUE}).")
     private long intervalNs;
+
+    @Option(names = "--predict", paramLabel = "NAME", defaultValue = "cost", converter = Predictor.class,
+            description =
+                    "Which pages are left writable, because they are expected to be written again: off (none), last "
+                    + "(those written in the last interval) or cost (those for which it is cheaper than a fault) "
+                    + "(default: ${DEFAULT-VALUE}).")
+    private Prediction prediction;
 
     @Option(names = "--keep", paramLabel = "N", defaultValue = "3",
             description = "How many checkpoints are kept (default: ${DEFAULT-VALUE}).")
@@ -92,6 +101,7 @@ final class ProtectionOptions {
             JsonReport.check(report);
         }
         context.intervalNs(intervalNs)
+                .prediction(prediction)
                 .keep(keep)
                 .memoryBudgetBytes(memoryBudget == null ? Memory.halfOfFree() : memoryBudget);
         if (durationNs != null) {
@@ -116,6 +126,15 @@ final class ProtectionOptions {
             } catch (IllegalArgumentException e) {
                 throw new TypeConversionException(e.getMessage());
             }
+        }
+    }
+
+    /** "cost" as a predictor. */
+    static final class Predictor implements ITypeConverter<Prediction> {
+        @Override
+        public Prediction convert(String text) {
+            return Stream.of(Prediction.values()).filter(known -> known.key().equals(text)).findFirst().orElseThrow(
+                    () -> new TypeConversionException("'" + text + "' is not one of off, last, cost"));
         }
     }
 

@@ -9,6 +9,7 @@ public final class Capture implements AutoCloseable {
     private static final Phase[] PHASES = Phase.values();
 
     private final LongVector frames = new LongVector();
+    private final PageRanges predicted = new PageRanges();
     private final LongVector pages = new LongVector();
     private final PageRanges dropped = new PageRanges();
     private final long[] phaseNs = new long[PHASES.length];
@@ -22,6 +23,14 @@ public final class Capture implements AutoCloseable {
     /** In: addresses of free frames. The first of them, as many as there are {@link #pages()}, are used. */
     public LongVector frames() {
         return frames;
+    }
+
+    /**
+     * In: pages that are expected to be written in the coming interval. Once written they may be left writable: then they
+     * are among the {@link #pages()} of the next capture, written or not.
+     */
+    public PageRanges predicted() {
+        return predicted;
     }
 
     /**
@@ -47,7 +56,7 @@ public final class Capture implements AutoCloseable {
         return this;
     }
 
-    /** Out: the pages written since the last capture, ascending; page i was copied into frame i. */
+    /** Out: the pages that may have been written since the last capture, ascending; page i was copied into frame i. */
     public LongVector pages() {
         return pages;
     }
@@ -115,6 +124,7 @@ public final class Capture implements AutoCloseable {
     @Override
     public void close() {
         frames.close();
+        predicted.close();
         pages.close();
         dropped.close();
     }

@@ -8,6 +8,11 @@ package io.backstep.core;
 public final class PageRanges implements AutoCloseable {
     private final LongVector bounds = new LongVector();
 
+    /** Where range 0 lies, for native code. Changes when the set grows. */
+    public long address() {
+        return bounds.address();
+    }
+
     public long rangeCount() {
         return bounds.size() / 2;
     }

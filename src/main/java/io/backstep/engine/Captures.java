@@ -26,6 +26,7 @@ final class Captures implements AutoCloseable {
     private final Target target;
     private final CheckpointStore store;
     private final KeepLast retention;
+    private final Forecast forecast;
     private final RunLog log;
     private final Capture capture = new Capture();
     private final Deque<ExecutionState> freeStates;
@@ -33,10 +34,12 @@ final class Captures implements AutoCloseable {
     private long nextId = 1;
 
     /** States that the store is done with come back through the given queue. */
-    Captures(Target target, CheckpointStore store, KeepLast retention, RunLog log, Deque<ExecutionState> freeStates) {
+    Captures(Target target, CheckpointStore store, KeepLast retention, Forecast forecast, RunLog log,
+            Deque<ExecutionState> freeStates) {
         this.target = target;
         this.store = store;
         this.retention = retention;
+        this.forecast = forecast;
         this.log = log;
         this.freeStates = freeStates;
     }
@@ -84,6 +87,7 @@ final class Captures implements AutoCloseable {
      */
     Checkpoint take() {
         ExecutionState state = freeStates.isEmpty() ? target.newState() : freeStates.removeLast();
+        forecast.fill(capture.predicted());
         try {
             into(capture.state(state));
         } catch (BackstepException e) {
@@ -93,13 +97,16 @@ final class Captures implements AutoCloseable {
             freeStates.addLast(state);
             throw e;
         }
+        long copied = capture.pages().size();
+        store.leaveOutUnchanged(capture, forecast.leftWritable());
+        forecast.judge(capture, copied);
         Checkpoint checkpoint = store.publish(capture, nextId++);
         for (Checkpoint excess; (excess = retention.excess(store.checkpoints())) != null;) {
             store.drop(excess);
         }
-        log.captured(capture, target.heldBytes());
+        log.captured(capture, copied, target.heldBytes());
         commit();
-        long likelyNeed = capture.pages().size() + (capture.pages().size() >> 1) + SPARE_FRAMES;
+        long likelyNeed = copied + (copied >> 1) + SPARE_FRAMES;
         supply(likelyNeed);
         store.takeBack(capture.frames(), likelyNeed);
         return checkpoint;

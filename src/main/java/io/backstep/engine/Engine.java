@@ -37,6 +37,7 @@ public final class Engine implements Agent, AutoCloseable {
     private final RunLog log = new RunLog();
     private final IntervalTimer timer;
     private final Recovery recovery;
+    private final Forecast forecast;
     private final Captures captures;
     private final Rollbacks rollbacks;
     private final TargetEvent event = new TargetEvent();
@@ -64,7 +65,8 @@ public final class Engine implements Agent, AutoCloseable {
         store = new CheckpointStore(budgetBytes, states::addLast);
         timer = new IntervalTimer(options.intervalNs());
         recovery = new Recovery(retention, options.intervalNs());
-        captures = new Captures(target, store, retention, log, states);
+        forecast = new Forecast(options.prediction(), options.prices());
+        captures = new Captures(target, store, retention, forecast, log, states);
         rollbacks = new Rollbacks(target, store, log, listener, clock);
         strikes = new Strikes(faults, target, log, listener, clock);
         long now = clock.getAsLong();
@@ -207,6 +209,7 @@ public final class Engine implements Agent, AutoCloseable {
 
     private void onReplaced() {
         store.clear();
+        forecast.forget();
         recovery.endProbation();
         try {
             begin(false);
@@ -436,8 +439,8 @@ public final class Engine implements Agent, AutoCloseable {
         long end = done ? endedNs : clock.getAsLong();
         return new RunRecord(version, RunRecord.Host.here(),
                 new RunRecord.TargetName(target.kind(), target.name(), target.pid()),
-                new RunRecord.Settings(options.intervalNs() / 1e6, "copy", "off"), log.sinceStartMs(end),
-                log.checkpointCounts(timer.skipped(), store.checkpoints().size()), log.pauseTimes(), log.pageCounts(),
+                new RunRecord.Settings(options.intervalNs() / 1e6, "copy", options.prediction().key()), log.sinceStartMs(end),
+                log.checkpointCounts(timer.skipped(), store.checkpoints().size()), log.pauseTimes(), log.pageCounts(forecast.score()),
                 new RunRecord.MemoryBytes(
                         store.mirrorBytes(), store.undoBytes(), store.peakBytes(), log.peakHeldBytes()),
                 log.events(), exit, log.warnings());
@@ -493,6 +496,7 @@ public final class Engine implements Agent, AutoCloseable {
         target.close();
         store.close();
         captures.close();
+        forecast.close();
         rollbacks.close();
     }
 }

@@ -1,15 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.backstep.engine;
 
+import io.backstep.predict.Prediction;
+import io.backstep.predict.Prices;
+
 /**
  * How an engine works.
  *
  * @param intervalNs between two captures
  * @param preCopy copy the target's pages while it runs, before the first pause: for targets that are large when
  *         protection begins
+ * @param prediction which pages are left writable
+ * @param prices what is weighed in that
  * @param durationNs after which the target is let go; Long.MAX_VALUE for never
  */
-public record EngineOptions(long intervalNs, boolean preCopy, long durationNs) {
+public record EngineOptions(
+        long intervalNs, boolean preCopy, Prediction prediction, Prices prices, long durationNs) {
     public EngineOptions {
         if (intervalNs <= 0) {
             throw new IllegalArgumentException("the interval must be longer than 0");

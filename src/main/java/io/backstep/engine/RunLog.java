@@ -35,6 +35,7 @@ final class RunLog {
     private long failed;
     private long pausedNs;
     private long dirtyPages;
+    private long copiedPages;
     private long lastDirtyPages;
     private long lastPauseNs;
     private long trackedPages;
@@ -62,7 +63,7 @@ final class RunLog {
         return (nowNs - startNs) / NS_PER_MS;
     }
 
-    void captured(Capture capture, long heldBytes) {
+    void captured(Capture capture, long copied, long heldBytes) {
         record(pause, capture.pauseNs());
         for (int i = 0; i < PHASES.length; i++) {
             record(phases[i], capture.phaseNs(PHASES[i]));
@@ -71,6 +72,7 @@ final class RunLog {
         lastPauseNs = capture.pauseNs();
         lastDirtyPages = capture.pages().size();
         dirtyPages += lastDirtyPages;
+        copiedPages += copied;
         trackedPages = capture.trackedPages();
         peakHeldBytes = Math.max(peakHeldBytes, heldBytes);
     }
@@ -145,9 +147,9 @@ final class RunLog {
         return new RunRecord.PauseTimes(pausedNs / NS_PER_MS, HistogramSummary.of(pause, NS_PER_US), byPhase);
     }
 
-    RunRecord.PageCounts pageCounts() {
-        double mean = taken() == 0 ? 0 : (double) dirtyPages / taken();
-        return new RunRecord.PageCounts(trackedPages, mean, mean, Double.NaN, Double.NaN);
+    RunRecord.PageCounts pageCounts(RunRecord.PredictionScore prediction) {
+        double captures = Math.max(1, taken());
+        return new RunRecord.PageCounts(trackedPages, dirtyPages / captures, copiedPages / captures, prediction);
     }
 
     long peakHeldBytes() {

@@ -73,10 +73,21 @@ public record RunRecord(
      * Pages, on average over the captures where not said otherwise.
      *
      * @param tracked at the last capture
-     * @param precision of the predictor: the share of predicted pages that were written; NaN if it is off
-     * @param recall of the predictor: the share of written pages that were predicted; NaN if it is off
+     * @param dirtyMean written
+     * @param copiedMean copied in the pause: besides those written, pages that were left writable
      */
-    public record PageCounts(long tracked, double dirtyMean, double copiedMean, double precision, double recall) {
+    public record PageCounts(long tracked, double dirtyMean, double copiedMean, PredictionScore prediction) {
+    }
+
+    /**
+     * How good the predictor was; NaN for what cannot be told, and for all if it is off.
+     *
+     * @param precision the share of the pages left writable that were written
+     * @param recall the share of the written pages that had been left writable
+     * @param savedMs the faults that it saved, less the copies that it cost, at this host's prices
+     */
+    public record PredictionScore(double precision, double recall, double savedMs) {
+        public static final PredictionScore NONE = new PredictionScore(Double.NaN, Double.NaN, Double.NaN);
     }
 
     /**

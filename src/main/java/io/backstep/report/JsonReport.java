@@ -139,8 +139,9 @@ public final class JsonReport {
         number("dirty_mean", pages.dirtyMean());
         number("copied_mean", pages.copiedMean());
         json.writeObjectFieldStart("prediction");
-        number("precision", pages.precision());
-        number("recall", pages.recall());
+        number("precision", pages.prediction().precision());
+        number("recall", pages.prediction().recall());
+        number("saved_ms", pages.prediction().savedMs());
         json.writeEndObject();
         json.writeEndObject();
     }

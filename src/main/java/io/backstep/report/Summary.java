@@ -55,9 +55,11 @@ public final class Summary {
     private void pages(RunRecord.PageCounts pages) {
         line("pages", Figures.number(pages.dirtyMean()) + " dirty and " + Figures.number(pages.copiedMean())
                 + " copied per interval, " + pages.tracked() + " tracked");
-        if (Double.isFinite(pages.precision()) || Double.isFinite(pages.recall())) {
-            line("prediction", "precision " + Figures.number(pages.precision())
-                    + ", recall " + Figures.number(pages.recall()));
+        RunRecord.PredictionScore prediction = pages.prediction();
+        if (Double.isFinite(prediction.precision()) || Double.isFinite(prediction.recall())) {
+            line("prediction", "precision " + Figures.number(prediction.precision())
+                    + ", recall " + Figures.number(prediction.recall())
+                    + ", saved about " + Figures.millis(prediction.savedMs()));
         }
     }
 

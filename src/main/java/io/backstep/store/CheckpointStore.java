@@ -113,6 +113,45 @@ public final class CheckpointStore implements AutoCloseable {
     }
 
     /**
+     * Takes pages out of a capture that are as they were at the newest checkpoint; their frames can be used again.
+     *
+     * @param among only these are looked at
+     */
+    public void leaveOutUnchanged(Capture capture, PageRanges among) {
+        LongVector pages = capture.pages();
+        LongVector frames = capture.frames();
+        long kept = 0;
+        long range = 0;
+        for (long i = 0; i < pages.size(); i++) {
+            long page = pages.get(i);
+            while (range < among.rangeCount() && among.end(range) <= page) {
+                range++;
+            }
+            boolean isAmong = range < among.rangeCount() && among.first(range) <= page;
+            if (isAmong && !capture.dropped().contains(page) && isSame(mirror.get(page), frames.get(i))) {
+                continue;
+            }
+            long frame = frames.get(i);
+            frames.set(i, frames.get(kept));
+            frames.set(kept, frame);
+            pages.set(kept++, page);
+        }
+        pages.truncate(kept);
+    }
+
+    private static boolean isSame(long oneFrame, long otherFrame) {
+        if (oneFrame == 0) {
+            return false;
+        }
+        for (long at = 0; at < PAGE_SIZE; at += Long.BYTES) {
+            if (UnsafeApi.getLong(oneFrame + at) != UnsafeApi.getLong(otherFrame + at)) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    /**
      * Makes a capture the newest checkpoint: its frames move from its vector into the mirror, and what they replace
      * becomes the undo log of the interval that has just ended. Happens as a whole or not at all.
      *

@@ -12,7 +12,9 @@ public final class CaptureWords extends NativeWords {
     private static final int FLAGS = 0;
     private static final int FRAMES = FLAGS + 1;
     private static final int FRAME_COUNT = FRAMES + 1;
-    private static final int PAGE_COUNT = FRAME_COUNT + 1;
+    private static final int PREDICTED = FRAME_COUNT + 1;
+    private static final int PREDICTED_COUNT = PREDICTED + 1;
+    private static final int PAGE_COUNT = PREDICTED_COUNT + 1;
     private static final int PAGES = PAGE_COUNT + 1;
     private static final int HELD = PAGES + 1;
     private static final int HELD_COUNT = HELD + 1;
@@ -41,6 +43,8 @@ public final class CaptureWords extends NativeWords {
         word(FLAGS, (capture.isLive() ? LIVE : 0) | (goOn ? CONTINUE : 0));
         word(FRAMES, capture.frames().address());
         word(FRAME_COUNT, capture.frames().size());
+        word(PREDICTED, capture.predicted().address());
+        word(PREDICTED_COUNT, capture.predicted().rangeCount());
     }
 
     /** What the library says that it needs, after it asked for more frames. */

@@ -117,5 +117,9 @@ final class LibBackstep {
 
     static native void bs_regions_close(long regions);
 
+    static native long bs_measure_fault();
+
+    static native long bs_measure_scan();
+
     static native long bs_measure_copy(int pid, long pages, long frames, long count, int write);
 }

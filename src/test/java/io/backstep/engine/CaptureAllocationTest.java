@@ -14,6 +14,8 @@ import com.sun.management.ThreadMXBean;
 import io.backstep.core.ExecutionState;
 import io.backstep.core.TargetEvent;
 import io.backstep.core.TargetEvent.Kind;
+import io.backstep.predict.Prediction;
+import io.backstep.predict.Prices;
 import io.backstep.retain.KeepLast;
 import io.backstep.store.CheckpointStore;
 import io.backstep.target.process.ProcessTarget;
@@ -63,7 +65,8 @@ class CaptureAllocationTest {
     void shouldAllocateNothingForACapture() {
         try (ProcessTarget target = ProcessTarget.attach(victim.pid());
                 CheckpointStore store = new CheckpointStore(256L << 20, states::addLast);
-                Captures captures = new Captures(target, store, new KeepLast(3), log, states)) {
+                Forecast forecast = new Forecast(Prediction.COST, new Prices(1500, 1000, 500));
+                Captures captures = new Captures(target, store, new KeepLast(3), forecast, log, states)) {
             Victim.begin(target);
             captures.take();
             target.resume();
@@ -79,7 +82,7 @@ class CaptureAllocationTest {
 
             Arrays.sort(bytes);
             assertEquals(0, bytes[BATCHES / 2], () -> "bytes for " + CAPTURES + " captures: " + Arrays.toString(bytes));
-            double dirty = log.pageCounts().dirtyMean();
+            double dirty = log.pageCounts(forecast.score()).dirtyMean();
             assertTrue(dirty >= PAGES_PER_ROUND / 2.0, "only " + dirty + " dirty pages on average");
         }
     }

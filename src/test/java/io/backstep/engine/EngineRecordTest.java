@@ -52,7 +52,8 @@ class EngineRecordTest {
             RunRecord record = rig.record();
             assertEquals(11, record.pages().tracked());
             assertEquals((11 + 10 * 10) / 11.0, record.pages().dirtyMean());
-            assertEquals(Double.NaN, record.pages().precision());
+            assertEquals(1.0, record.pages().prediction().precision());
+            assertEquals(0.5, record.pages().prediction().recall(), 0.5);
             assertTrue(record.memory().mirror() >= Pages.toBytes(11), record.memory().toString());
             assertTrue(record.memory().undo() >= Pages.toBytes(30), record.memory().toString());
             assertTrue(record.memory().peak() >= record.memory().mirror() + record.memory().undo());
@@ -76,7 +77,7 @@ class EngineRecordTest {
 
             assertEquals("test", record.version());
             assertEquals(new RunRecord.TargetName("fake", "fake", 0), record.target());
-            assertEquals(new RunRecord.Settings(10, "copy", "off"), record.settings());
+            assertEquals(new RunRecord.Settings(10, "copy", "cost"), record.settings());
             assertEquals(RunRecord.Host.here(), record.host());
             assertEquals(RunRecord.Exit.NONE, record.exit());
         }

@@ -8,6 +8,8 @@ import java.util.List;
 
 import io.backstep.core.Checkpoint;
 import io.backstep.core.FaultPlan;
+import io.backstep.predict.Prediction;
+import io.backstep.predict.Prices;
 import io.backstep.retain.KeepLast;
 import io.backstep.target.FakeTarget;
 import io.backstep.target.FaultyTarget;
@@ -75,7 +77,7 @@ final class EngineRig implements AutoCloseable {
     }
 
     EngineRig start() {
-        engine = new Engine(new EngineOptions(INTERVAL_NS, preCopy, durationNs), target, new KeepLast(keep), budgetBytes, faults,
+        engine = new Engine(new EngineOptions(INTERVAL_NS, preCopy, Prediction.COST, new Prices(1500, 1000, 500), durationNs), target, new KeepLast(keep), budgetBytes, faults,
                 heard, clock);
         engine.onStart();
         return this;

@@ -26,6 +26,8 @@ import io.backstep.core.Fault;
 import io.backstep.core.Target;
 import io.backstep.core.TargetEvent;
 import io.backstep.core.TargetEvent.Kind;
+import io.backstep.predict.Prediction;
+import io.backstep.predict.Prices;
 import io.backstep.retain.KeepLast;
 import io.backstep.store.CheckpointStore;
 import io.backstep.sys.Inheritance;
@@ -242,6 +244,7 @@ final class RandomRollbacks {
         private final SplittableRandom choice;
         private final Deque<ExecutionState> states = Captures.newStateQueue();
         private final CheckpointStore store = new CheckpointStore(BUDGET_BYTES, states::addLast);
+        private final Forecast forecast;
         private final Captures captures;
         private final Rollbacks rollbacks;
         private final TargetEvent event = new TargetEvent();
@@ -257,9 +260,11 @@ final class RandomRollbacks {
             target = new FaultyTarget(process, choice.nextLong());
             RunLog log = new RunLog();
             KeepLast retention = new KeepLast(choice.nextInt(1, MOST_KEPT + 1));
-            captures = new Captures(target, store, retention, log, states);
+            Prediction prediction = Prediction.values()[choice.nextInt(Prediction.values().length)];
+            forecast = new Forecast(prediction, new Prices(choice.nextInt(5_000), 900, 500));
+            captures = new Captures(target, store, retention, forecast, log, states);
             rollbacks = new Rollbacks(target, store, log, this, System::nanoTime);
-            note("keep " + retention.count());
+            note("keep " + retention.count() + ", predict " + prediction.key());
         }
 
         private void note(String what) {
@@ -458,6 +463,7 @@ final class RandomRollbacks {
             forgetAllBut(List.of());
             store.close();
             captures.close();
+            forecast.close();
             rollbacks.close();
         }
     }

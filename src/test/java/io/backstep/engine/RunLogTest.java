@@ -24,7 +24,7 @@ class RunLogTest {
             capture.pauseNs(pauseNs);
             capture.phaseNs(Phase.SCAN, pauseNs / 2);
             capture.trackedPages(1_000 + pages);
-            log.captured(capture, heldBytes);
+            log.captured(capture, capture.pages().size() + 5, heldBytes);
         }
     }
 
@@ -35,7 +35,7 @@ class RunLogTest {
     @Test
     void shouldBeEmptyAtFirst() {
         assertEquals(HistogramSummary.EMPTY, log.pauseTimes().us());
-        assertEquals(0, log.pageCounts().dirtyMean());
+        assertEquals(0, log.pageCounts(RunRecord.PredictionScore.NONE).dirtyMean());
         assertEquals(0, log.taken());
         assertEquals(List.of(), log.events().rollbacks());
     }
@@ -49,8 +49,9 @@ class RunLogTest {
         assertEquals(0.008, log.pauseTimes().totalMs(), 1e-9);
         assertEquals(6.0, log.pauseTimes().us().max(), 0.01);
         assertEquals(1.0, log.pauseTimes().phaseUs().get(Phase.SCAN).p50(), 0.01);
-        assertEquals(20.0, log.pageCounts().dirtyMean());
-        assertEquals(1_030, log.pageCounts().tracked());
+        assertEquals(20.0, log.pageCounts(RunRecord.PredictionScore.NONE).dirtyMean());
+        assertEquals(25.0, log.pageCounts(RunRecord.PredictionScore.NONE).copiedMean());
+        assertEquals(1_030, log.pageCounts(RunRecord.PredictionScore.NONE).tracked());
         assertEquals(700, log.peakHeldBytes());
     }
 

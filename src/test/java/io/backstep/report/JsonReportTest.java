@@ -55,7 +55,8 @@ class JsonReportTest {
         }
         assertEquals(run.pause().totalMs(), json.get("paused_ms"));
         assertEquals(1180.333, object(json.get("pages")).get("dirty_mean"));
-        assertEquals(Map.of("precision", 0.914, "recall", 0.84), object(json.get("pages")).get("prediction"));
+        assertEquals(Map.of("precision", 0.914, "recall", 0.84, "saved_ms", 310.25),
+                object(json.get("pages")).get("prediction"));
         assertEquals(run.memory().mirror(), object(json.get("memory_bytes")).get("mirror"));
         assertEquals(run.memory().held(), object(json.get("memory_bytes")).get("held"));
         List<?> faults = (List<?>) json.get("faults");

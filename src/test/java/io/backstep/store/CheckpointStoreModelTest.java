@@ -36,6 +36,7 @@ class CheckpointStoreModelTest {
     private int statesRecycled;
     private int rollbacks;
     private int refusals;
+    private long leftOut;
 
     @ParameterizedTest(name = "budget of {0} frames")
     @ValueSource(longs = {100_000, 320, 250})
@@ -61,6 +62,7 @@ class CheckpointStoreModelTest {
         }
         if (steps >= 1_000) {
             assertTrue(rollbacks > steps / 50, rollbacks + " rollbacks");
+            assertTrue(leftOut > steps / 50, leftOut + " pages left out");
             assertEquals(budgetFrames < 1_000, refusals > 0, refusals + " refusals");
         }
     }
@@ -71,7 +73,12 @@ class CheckpointStoreModelTest {
                 write();
                 return "write";
             }
-            case 6, 7 -> {
+            case 6 -> {
+                long first = page();
+                target.touch(first, first + 1 + random.nextInt(40));
+                return "touch pages";
+            }
+            case 7 -> {
                 long first = page();
                 target.drop(first, first + 1 + random.nextInt(40));
                 return "drop pages";
@@ -142,11 +149,25 @@ class CheckpointStoreModelTest {
         }
         statesMade++;
         lastId += 1 + random.nextInt(3);
+        if (random.nextBoolean()) {
+            leaveOutUnchanged();
+        }
         target.published(store.publish(capture.state(new CountedState()), lastId));
         if (store.checkpoints().size() > MOST_KEPT) {
             drop(store.checkpoints().get(random.nextInt(MOST_KEPT)));
         }
         return "publish";
+    }
+
+    private void leaveOutUnchanged() {
+        written.clear();
+        for (long area : AREAS) {
+            long first = area + random.nextInt(AREA_PAGES);
+            written.add(first, first + random.nextInt(AREA_PAGES));
+        }
+        long before = capture.pages().size();
+        store.leaveOutUnchanged(capture, written);
+        leftOut += before - capture.pages().size();
     }
 
     private String dropACheckpoint() {

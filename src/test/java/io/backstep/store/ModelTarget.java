@@ -42,6 +42,11 @@ final class ModelTarget implements AutoCloseable {
         }
     }
 
+    /** Counts pages as written that stay as they are. */
+    void touch(long firstPage, long endPage) {
+        written.addAll(versions.subMap(firstPage, endPage).keySet());
+    }
+
     void drop(long firstPage, long endPage) {
         Set<Long> gone = versions.subMap(firstPage, endPage).keySet();
         dropped.addAll(gone);

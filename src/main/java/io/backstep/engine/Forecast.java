@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.backstep.engine;
+
+import io.backstep.core.Capture;
+import io.backstep.core.LongVector;
+import io.backstep.core.PageRanges;
+import io.backstep.predict.Prediction;
+import io.backstep.predict.Predictor;
+import io.backstep.predict.Prices;
+
+/** A predictor at work: what it said for this interval and for the next, and how good that was. Not thread-safe. */
+final class Forecast implements AutoCloseable {
+    private static final double NS_PER_MS = 1e6;
+
+    private final Prediction prediction;
+    private final Prices prices;
+    private final Predictor predictor;
+    private final PageRanges leftWritable = new PageRanges();
+    private final PageRanges asked = new PageRanges();
+    private long unprotected;
+    private long hits;
+    private long written;
+
+    Forecast(Prediction prediction, Prices prices) {
+        this.prediction = prediction;
+        this.prices = prices;
+        this.predictor = prediction.newPredictor(prices);
+    }
+
+    /** The pages to leave writable from the coming capture on. */
+    void fill(PageRanges into) {
+        predictor.predict(asked);
+        into.copyFrom(asked);
+    }
+
+    /** Pages that the last capture was asked to leave writable. */
+    PageRanges leftWritable() {
+        return leftWritable;
+    }
+
+    /**
+     * Looks at a capture that succeeded, from which the pages that were not written are left out.
+     *
+     * @param copied how many pages it had with them
+     */
+    void judge(Capture capture, long copied) {
+        LongVector pages = capture.pages();
+        long predicted = 0;
+        long range = 0;
+        for (long i = 0; i < pages.size(); i++) {
+            while (range < leftWritable.rangeCount() && leftWritable.end(range) <= pages.get(i)) {
+                range++;
+            }
+            if (range < leftWritable.rangeCount() && leftWritable.first(range) <= pages.get(i)) {
+                predicted++;
+            }
+        }
+        hits += predicted;
+        unprotected += predicted + copied - pages.size();
+        written += pages.size();
+        predictor.observe(pages);
+        leftWritable.copyFrom(asked);
+    }
+
+    /** The target went back or is another: what was learnt and what was left writable is gone. */
+    void forget() {
+        predictor.forget();
+        leftWritable.clear();
+    }
+
+    RunRecord.PredictionScore score() {
+        if (prediction == Prediction.OFF) {
+            return RunRecord.PredictionScore.NONE;
+        }
+        double saved = hits * prices.faultNs() - (unprotected - hits) * prices.copyNs();
+        return new RunRecord.PredictionScore(
+                (double) hits / unprotected, (double) hits / written, saved / NS_PER_MS);
+    }
+
+    @Override
+    public void close() {
+        predictor.close();
+        leftWritable.close();
+        asked.close();
+    }
+}

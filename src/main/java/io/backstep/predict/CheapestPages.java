@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.backstep.predict;
+
+import java.util.Arrays;
+
+import io.backstep.core.LongVector;
+import io.backstep.core.PageRanges;
+
+/**
+ * Leaves a page writable when that is expected to cost less than to protect it.
+ *
+ * <p>For each page it remembers in which of the last five intervals it was written, and for each of the 32 patterns how
+ * often a page with it was then written: a two-level adaptive predictor, as Yeh and Patt use for branches (Two-Level
+ * Adaptive Training Branch Prediction, MICRO-24, 1991), whose counts fade, so that it follows the program's phases. With
+ * p the share of pages with its pattern that were written, a page left writable costs copy, a protected one p (fault +
+ * copy). The first is better by p (fault + copy) - copy.
+ *
+ * <p>Each range of pages has a price of its own, so single pages are left out, and gaps included, where that is cheaper.
+ * A page in a gap that nobody writes costs nothing, since it stays protected until it is written.
+ */
+final class CheapestPages implements Predictor {
+    private static final int HISTORY = 5;
+    private static final int PATTERNS = 1 << HISTORY;
+    private static final double FADE = 0.9;
+
+    private final Prices prices;
+    private final double[] seen = new double[PATTERNS];
+    private final double[] written = new double[PATTERNS];
+    private final double[] gain = new double[PATTERNS];
+    /** Pages written in one of the last intervals, ascending: the page number, and below it the pattern, newest last. */
+    private LongVector pages = new LongVector();
+    private LongVector next = new LongVector();
+
+    CheapestPages(Prices prices) {
+        this.prices = prices;
+        forget();
+    }
+
+    /** A first guess, that counts as much as one page does: a pattern's share of ones. */
+    @Override
+    public void forget() {
+        pages.clear();
+        Arrays.fill(seen, 1);
+        Arrays.setAll(written, pattern -> (double) Integer.bitCount(pattern) / HISTORY);
+    }
+
+    @Override
+    public void observe(LongVector nowWritten) {
+        for (int pattern = 0; pattern < PATTERNS; pattern++) {
+            seen[pattern] = Math.max(seen[pattern] * FADE, Double.MIN_NORMAL);
+            written[pattern] *= FADE;
+        }
+        next.clear();
+        long at = 0;
+        for (long i = 0; i < nowWritten.size(); i++) {
+            long page = nowWritten.get(i);
+            while (at < pages.size() && pages.get(at) >> HISTORY < page) {
+                learn(pages.get(at++), 0);
+            }
+            if (at < pages.size() && pages.get(at) >> HISTORY == page) {
+                learn(pages.get(at++), 1);
+            } else {
+                next.add(page << HISTORY | 1);
+            }
+        }
+        while (at < pages.size()) {
+            learn(pages.get(at++), 0);
+        }
+        LongVector swap = pages;
+        pages = next;
+        next = swap;
+    }
+
+    private void learn(long entry, int wasWritten) {
+        int pattern = (int) entry & PATTERNS - 1;
+        seen[pattern]++;
+        written[pattern] += wasWritten;
+        int now = (pattern << 1 | wasWritten) & PATTERNS - 1;
+        if (now != 0) {
+            next.add(entry & -PATTERNS | now);
+        }
+    }
+
+    @Override
+    public void predict(PageRanges into) {
+        for (int pattern = 0; pattern < PATTERNS; pattern++) {
+            gain[pattern] = written[pattern] / seen[pattern] * (prices.faultNs() + prices.copyNs()) - prices.copyNs();
+        }
+        into.clear();
+        long first = 0;
+        long end = 0; // one past the last page that gains
+        double sum = 0; // of the pages from first to end
+        double since = 0; // of those from there on
+        for (long i = 0; i < pages.size(); i++) {
+            double here = gain[(int) pages.get(i) & PATTERNS - 1];
+            long page = pages.get(i) >> HISTORY;
+            if (here <= 0) {
+                since += here;
+                continue;
+            }
+            if (sum == 0 || -since > prices.rangeNs()) {
+                close(first, end, sum, into);
+                first = page;
+                sum = 0;
+                since = 0;
+            }
+            sum += since + here;
+            since = 0;
+            end = page + 1;
+        }
+        close(first, end, sum, into);
+    }
+
+    private void close(long first, long end, double sum, PageRanges into) {
+        if (sum > prices.rangeNs()) {
+            into.add(first, end);
+        }
+    }
+
+    @Override
+    public void close() {
+        pages.close();
+        next.close();
+    }
+}

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.backstep.predict;
+
+import io.backstep.core.LongVector;
+import io.backstep.core.PageRanges;
+
+/**
+ * Expects what was written in the last interval to be written in the coming one. The predictor of VM-uCheckpoint (Wang,
+ * Kalbarczyk, Gu, Iyer: VM-uCheckpoint: Design, Modeling, and Assessment of Lightweight In-Memory VM Checkpointing, IEEE
+ * TDSC 12(2), 2015).
+ */
+final class LastWritten implements Predictor {
+    private final PageRanges last = new PageRanges();
+
+    @Override
+    public void observe(LongVector written) {
+        last.clear();
+        for (long i = 0; i < written.size(); i++) {
+            last.add(written.get(i), written.get(i) + 1);
+        }
+    }
+
+    @Override
+    public void predict(PageRanges into) {
+        into.copyFrom(last);
+    }
+
+    @Override
+    public void forget() {
+        last.clear();
+    }
+
+    @Override
+    public void close() {
+        last.close();
+    }
+}

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.backstep.predict;
+
+import io.backstep.core.LongVector;
+import io.backstep.core.PageRanges;
+
+/**
+ * Names the pages that shall be left writable. Such a page costs a copy in each capture, and no fault. Every other page
+ * costs a fault in each interval in which it is written, and then a copy too. Asked once an interval; allocates nothing
+ * once it has grown. Not thread-safe.
+ */
+public interface Predictor extends AutoCloseable {
+    /** Learns which pages were written in the interval that has just ended; they ascend. */
+    void observe(LongVector written);
+
+    /** Fills in the pages that are expected to be written in the coming interval. */
+    void predict(PageRanges into);
+
+    /** What was learnt no longer holds: the target went back, or is another program. */
+    void forget();
+
+    @Override
+    void close();
+}

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.backstep.predict;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.backstep.core.LongVector;
+import io.backstep.core.PageRanges;
+import java.util.SplittableRandom;
+import java.util.function.LongPredicate;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+class PredictionTest {
+    private static final Prices PRICES = new Prices(1_400, 900, 500);
+    private static final int PAGES = 1_000;
+
+    private final LongVector written = new LongVector();
+    private final PageRanges predicted = new PageRanges();
+
+    @AfterEach
+    void close() {
+        written.close();
+        predicted.close();
+    }
+
+    @ParameterizedTest
+    @EnumSource(Prediction.class)
+    void shouldExpectNothingAtFirstAndAfterForgetting(Prediction prediction) {
+        try (Predictor predictor = prediction.newPredictor(PRICES)) {
+            predictor.predict(predicted);
+            assertTrue(predicted.isEmpty());
+            for (int i = 0; i < 20; i++) {
+                observe(predictor, page -> page < 100);
+            }
+            predictor.predict(predicted);
+            assertEquals(prediction == Prediction.OFF ? 0 : 100, predicted.pageCount());
+
+            predictor.forget();
+            predictor.predict(predicted);
+            assertTrue(predicted.isEmpty());
+        }
+    }
+
+    @Test
+    void shouldExpectWhatWasWrittenLast() {
+        try (Predictor predictor = Prediction.LAST.newPredictor(PRICES)) {
+            observe(predictor, page -> page % 3 == 0);
+            observe(predictor, page -> page == 5 || page == 6 || page == 900);
+            predictor.predict(predicted);
+            assertEquals("pages 5-7 384-385", predicted.toString());
+        }
+    }
+
+    @Test
+    void shouldLeaveAlwaysWrittenPagesWritableAndProtectOthers() {
+        SplittableRandom random = new SplittableRandom(5);
+        try (Predictor predictor = Prediction.COST.newPredictor(PRICES)) {
+            for (int i = 0; i < 50; i++) {
+                observe(predictor, page -> page < 50 || page >= 500 && random.nextInt(10) == 0);
+            }
+            predictor.predict(predicted);
+            assertEquals("pages 0-32", predicted.toString());
+        }
+    }
+
+    @Test
+    void shouldFollowAChangeOfPhase() {
+        try (Predictor predictor = Prediction.COST.newPredictor(PRICES)) {
+            for (int i = 0; i < 50; i++) {
+                observe(predictor, page -> page < 100);
+            }
+            for (int i = 0; i < 8; i++) {
+                observe(predictor, page -> page >= 700 && page < 800);
+            }
+            predictor.predict(predicted);
+            assertFalse(predicted.contains(50));
+            assertTrue(predicted.contains(750));
+        }
+    }
+
+    @Test
+    void shouldLearnThatEverySecondIntervalIsMeant() {
+        try (Predictor predictor = Prediction.COST.newPredictor(PRICES)) {
+            for (int i = 0; i < 60; i++) {
+                boolean even = i % 2 == 0;
+                observe(predictor, page -> even && page < 100);
+            }
+            predictor.predict(predicted);
+            assertEquals(100, predicted.pageCount());
+
+            observe(predictor, page -> page < 100);
+            predictor.predict(predicted);
+            assertEquals(0, predicted.pageCount());
+        }
+    }
+
+    @Test
+    void shouldProtectWhatIsWrittenTooSeldomForThePrices() {
+        SplittableRandom random = new SplittableRandom(6);
+        try (Predictor dear = Prediction.COST.newPredictor(new Prices(10_000, 900, 500));
+                Predictor cheap = Prediction.COST.newPredictor(new Prices(100, 900, 500))) {
+            for (int i = 0; i < 50; i++) {
+                fill(page -> random.nextInt(2) == 0);
+                dear.observe(written);
+                cheap.observe(written);
+            }
+            dear.predict(predicted);
+            assertTrue(predicted.pageCount() > PAGES * 9 / 10, predicted.pageCount() + " pages");
+            cheap.predict(predicted);
+            assertTrue(predicted.pageCount() < PAGES / 10, predicted.pageCount() + " pages");
+        }
+    }
+
+    @Test
+    void shouldNotInterruptTheScanForLessThanThatCosts() {
+        try (Predictor dear = Prediction.COST.newPredictor(new Prices(1_400, 900, 1e6));
+                Predictor cheap = Prediction.COST.newPredictor(new Prices(1_400, 900, 0))) {
+            for (int i = 0; i < 20; i++) {
+                fill(page -> page % 50 == 0);
+                dear.observe(written);
+                cheap.observe(written);
+            }
+            dear.predict(predicted);
+            assertTrue(predicted.isEmpty());
+            cheap.predict(predicted);
+            assertTrue(predicted.contains(950));
+        }
+    }
+
+    @Test
+    void shouldNameItselfAsOptionsDo() {
+        assertEquals("cost", Prediction.COST.key());
+        assertThrows(IllegalArgumentException.class, () -> new Prices(Double.NaN, 1, 1));
+    }
+
+    private void observe(Predictor predictor, LongPredicate isWritten) {
+        fill(isWritten);
+        predictor.observe(written);
+    }
+
+    private void fill(LongPredicate isWritten) {
+        written.clear();
+        for (long page = 0; page < PAGES; page++) {
+            if (isWritten.test(page)) {
+                written.add(page);
+            }
+        }
+    }
+}
