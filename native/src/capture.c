@@ -57,6 +57,7 @@ static int begin(struct bs_process *p, const struct bs_capture *c, bool live) {
     }
     if (!live && !p->halted) {
         warm_up(p);
+        bs_helper_alert(p->helper);
     }
     p->capture_began_ns = p->phase_began_ns = bs_now_ns();
     if (!live && !p->halted) {
@@ -100,7 +101,8 @@ static int copy_live(struct bs_process *p, const uint64_t *frames) {
 }
 
 static int copy_and_save(struct bs_process *p, const uint64_t *frames) {
-    int result = bs_copy_in(p, (const uint64_t *) p->pages.data, frames, p->pages.size / sizeof(uint64_t), NULL);
+    int result = bs_copy_in_shared(p, (const uint64_t *) p->pages.data, frames, p->pages.size / sizeof(uint64_t));
+    bs_helper_dismiss(p->helper);
     end_phase(p, BS_PHASE_COPY);
     if (result == 0) {
         result = bs_state_save(p);
@@ -133,6 +135,7 @@ static void fill_in(const struct bs_process *p, struct bs_capture *c, bool live)
 }
 
 static int let_go(struct bs_process *p, bool live) {
+    bs_helper_dismiss(p->helper);
     p->capturing = false;
     int result = live || p->halted ? 0 : bs_thaw(p);
     end_phase(p, BS_PHASE_THAW);

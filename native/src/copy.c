@@ -16,6 +16,7 @@
 #include "process.h"
 
 #define BATCH 512
+#define PIECE 64
 
 struct batch {
     struct iovec ours[BATCH];
@@ -92,6 +93,34 @@ static int copy(struct bs_process *p, const uint64_t *pages, const uint64_t *fra
         }
     }
     return 0;
+}
+
+/* Pages that two threads share. What a piece could not copy is tried again, for the text of its failure. */
+struct shared_copy {
+    struct bs_process *process;
+    const uint64_t *pages;
+    const uint64_t *frames;
+    size_t count;
+    bool failed;
+};
+
+static void copy_piece(void *work, size_t index) {
+    struct shared_copy *all = work;
+    size_t from = index * PIECE, count = all->count - from < PIECE ? all->count - from : PIECE;
+    if (copy(all->process, all->pages + from, all->frames + from, count, true, NULL) < 0) {
+        __atomic_store_n(&all->failed, true, __ATOMIC_RELAXED);
+    }
+}
+
+int bs_copy_in_shared(struct bs_process *p, const uint64_t *pages, const uint64_t *frames, size_t count) {
+    struct shared_copy all = {.process = p, .pages = pages, .frames = frames, .count = count};
+    bool many = count >= 2 * PIECE, helped = many && bs_trial_helped(&p->copy_trial);
+    uint64_t start = bs_now_ns();
+    bs_helper_share(helped ? p->helper : NULL, copy_piece, &all, (count + PIECE - 1) / PIECE);
+    if (many) {
+        bs_trial_note(&p->copy_trial, helped, bs_now_ns() - start, count);
+    }
+    return all.failed ? copy(p, pages, frames, count, true, NULL) : 0;
 }
 
 int bs_copy_in(struct bs_process *p, const uint64_t *pages, const uint64_t *frames, size_t count,

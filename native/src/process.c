@@ -40,6 +40,7 @@ static bs_process *process_new(void) {
             free(p);
             return NULL;
         }
+        p->helper = bs_helper_open();
     }
     return p;
 }
@@ -363,5 +364,6 @@ void bs_process_close(bs_process *p) {
         bs_vector_fini(vectors[i]);
     }
     bs_scan_fini(p);
+    bs_helper_close(p->helper);
     free(p);
 }

@@ -12,6 +12,7 @@
 
 #include "backstep.h"
 #include "clock.h"
+#include "helper.h"
 #include "vector.h"
 
 enum thread_state {
@@ -146,11 +147,15 @@ struct bs_process {
     struct bs_vector held_at_capture; /* bs_range: held when the last capture or rollback was complete */
     struct bs_vector written;         /* bs_range: pages written, of the last scan */
     struct bs_scan_room *scan_room;
+    struct bs_helper *helper; /* or null */
+    struct bs_trial scan_trial;
+    struct bs_trial copy_trial;
     struct bs_vector predicted; /* bs_range: not to be protected by this capture's scan */
     struct bs_vector dirty;     /* bs_range: to be copied */
     struct bs_vector carried;   /* bs_range: marks taken and not yet copied */
     struct bs_vector lost;      /* bs_range: there, but not registered; working memory */
     struct bs_vector scratch;   /* bs_range */
+    bool loose;                 /* marks were taken in mappings that were not known */
     bool all_dirty;             /* marks were taken and could not be noted: everything held is dirty */
     uint64_t capture_began_ns;
     uint64_t phase_began_ns;
@@ -230,6 +235,7 @@ int bs_layout_restore(struct bs_process *p, const struct bs_mapping *wanted, siz
 /* copy.c */
 int bs_copy_in(struct bs_process *p, const uint64_t *pages, const uint64_t *frames, size_t count,
                struct bs_vector *missed);
+int bs_copy_in_shared(struct bs_process *p, const uint64_t *pages, const uint64_t *frames, size_t count);
 int bs_copy_out(struct bs_process *p, const uint64_t *pages, const uint64_t *frames, size_t count);
 int bs_drop(struct bs_process *p, const uint64_t *pages, size_t count);
 

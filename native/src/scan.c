@@ -7,8 +7,9 @@
  * cheap as long as it need not look behind the page table, which telling file pages apart takes. So there are three
  * walks:
  *
- * - files: only the mappings of files that are known to have pages of their own: written, held, protected again. A page
- *   that was dropped there keeps a mark that looks like a page in swap: such pages are taken as written.
+ * - files: only the mappings of files that are known to have pages of their own, and all of them while the target runs,
+ * and once after that, since then the mappings that we know are not those that it has: written, held, protected again.
+ * A page that was dropped there keeps a mark that looks like a page in swap: such pages are taken as written.
  * - written: everything: pages written, protected again. Those in mappings of files are looked at closely.
  * - holes: everything: what is not there, as few long ranges. All the rest is held. Also pages in mappings that look as
  *   before but are not registered: they were replaced by others of the same kind in the same place.
@@ -36,6 +37,7 @@
 /* Working memory of a scan, kept between scans. */
 struct bs_scan_room {
     struct page_region regions[REGIONS_AT_ONCE];
+    struct page_region hole_regions[REGIONS_AT_ONCE];
     struct bs_vector held_files;    /* being found */
     struct bs_vector written_files; /* in mappings of files known before */
     struct bs_vector written_new;   /* in mappings of files not known before */
@@ -177,7 +179,7 @@ static int walk_files(struct bs_process *p) {
     size_t count, cursor = 0;
     const struct bs_mapping *mappings = mappings_of(p, &count);
     for (size_t i = 0; i < count; i++) {
-        if (!is_tracked_file(mappings + i) || !(holds_pages(p, mappings + i, &cursor) || p->layout_changed)) {
+        if (!is_tracked_file(mappings + i) || !(holds_pages(p, mappings + i, &cursor) || p->all_dirty || p->loose)) {
             continue;
         }
         struct walk file = {.start = mappings[i].start,
@@ -284,7 +286,7 @@ static int walk_holes(struct bs_process *p) {
         while (i < count && !(mappings[i].flags & MAPPING_SHARED)) {
             group.end = mappings[i++].end;
         }
-        int result = walk(p, &group, p->scan_room->regions, REGIONS_AT_ONCE, visit_hole);
+        int result = walk(p, &group, p->scan_room->hole_regions, REGIONS_AT_ONCE, visit_hole);
         if (result < 0) {
             return result;
         }
@@ -330,6 +332,25 @@ static int put_together(struct bs_process *p) {
     return bs_ranges_union(&p->written, &room->held, &room->written);
 }
 
+/* The walks that have nothing to do with each other. */
+struct parts {
+    struct bs_process *process;
+    int written;
+    int holes;
+};
+
+#define PARTS 2
+
+static void walk_part(void *work, size_t index) {
+    struct parts *parts = work;
+    if (index == 0) {
+        int result = walk_files(parts->process);
+        parts->written = result < 0 ? result : walk_written(parts->process);
+    } else {
+        parts->holes = walk_holes(parts->process);
+    }
+}
+
 int bs_scan(struct bs_process *p, bool *overlooked) {
     if (!p->scan_room && !(p->scan_room = calloc(1, sizeof *p->scan_room))) {
         return bs_fail(-ENOMEM, "scan the pages of process %d: out of memory", (int) p->pid);
@@ -338,15 +359,22 @@ int bs_scan(struct bs_process *p, bool *overlooked) {
     room->held_files.size = room->written_files.size = room->written_new.size = room->written.size = 0;
     room->zeroed.size = room->holes.size = 0;
     room->overlooked = false;
-    int result = walk_files(p);
-    if (result == 0) {
-        result = walk_written(p);
-    }
-    if (result == 0) {
-        result = walk_holes(p);
+    struct parts parts = {.process = p};
+    bool stands = bs_all_stand(p), helped = stands && bs_trial_helped(&p->scan_trial);
+    p->loose = p->loose || !stands;
+    uint64_t start = bs_now_ns();
+    bs_helper_share(helped ? p->helper : NULL, walk_part, &parts, PARTS);
+    bs_trial_note(&p->scan_trial, helped, bs_now_ns() - start, 1);
+    int result = parts.written;
+    if (result == 0 && parts.holes < 0) {
+        room->holes.size = 0;
+        result = walk_holes(p); /* again, for the text of the failure is the other thread's */
     }
     if (result == 0) {
         result = put_together(p);
+    }
+    if (result == 0 && stands) {
+        p->loose = false;
     }
     *overlooked = room->overlooked;
     return result;

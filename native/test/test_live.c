@@ -112,6 +112,8 @@ static void compare(pid_t pid, const struct bs_capture *c) {
 static void attach_to(const char *victims, const char *name, const char *first, const char *second) {
     char path[4096];
     snprintf(path, sizeof path, "%s/%s", victims, name);
+    int started[2]; /* closed by exec */
+    CHECK_OK(pipe2(started, O_CLOEXEC));
     pid_t child = fork();
     if (child == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -120,18 +122,16 @@ static void attach_to(const char *victims, const char *name, const char *first, 
         execl(path, name, first, second, (char *) NULL);
         _exit(127);
     }
+    close(started[1]);
+    CHECK(read(started[0], path, 1) == 0);
+    close(started[0]);
     sleep_us(20000 + next_random() % 100000);
     bs_process *process;
     struct bs_event event;
     struct bs_capture c;
     uint64_t interrupted;
     CHECK_OK(bs_process_attach(child, &process));
-    int tracked = bs_process_track(process, &interrupted);
-    if (tracked == BS_EEXECED) {
-        CHECK_OK(bs_process_wait(process, now_after(10000000000), &event));
-        tracked = bs_process_track(process, &interrupted);
-    }
-    CHECK_OK(tracked);
+    CHECK_OK(bs_process_track(process, &interrupted));
     CHECK_OK(bs_process_resume(process, 0));
     memset(mirrored, 0, sizeof mirrored);
     madvise(mirror, SLOTS * BS_PAGE_SIZE, MADV_DONTNEED);

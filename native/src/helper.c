@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+#define _GNU_SOURCE
+#include "helper.h"
+
+#include <linux/futex.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "clock.h"
+
+#define AWAKE_NS 5000000 /* how long an alerted helper waits for work before it sleeps again */
+#define TRIAL_EVERY 32
+#define WEIGHT 0.25 /* of the newest in an average */
+
+/*
+ * `job` is one word, so that a helper that comes late takes no piece of a job that it does not know: the number of the
+ * job, how many pieces it has, and the next one. What else a job consists of changes only when all its pieces are
+ * taken.
+ */
+struct bs_helper {
+    pthread_t thread;
+    uint32_t wanted; /* futex: awake while 1 */
+    uint32_t closing;
+    int caller;           /* its processor when it last alerted */
+    cpu_set_t processors; /* that we may use */
+    uint64_t job;
+    uint64_t done; /* pieces of the current job */
+    bs_piece piece;
+    void *work;
+};
+
+#define PIECES_BITS 20
+#define PIECES ((1ULL << PIECES_BITS) - 1)
+
+static uint64_t number_of(uint64_t job) {
+    return job >> 2 * PIECES_BITS;
+}
+
+static void pause_briefly(void) {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#endif
+}
+
+/* Takes pieces of a job as long as it is the current one and has any. */
+static void take_pieces(struct bs_helper *h, uint64_t number) {
+    for (;;) {
+        uint64_t seen = __atomic_load_n(&h->job, __ATOMIC_ACQUIRE);
+        if (number_of(seen) != number || (seen & PIECES) == (seen >> PIECES_BITS & PIECES)) {
+            return;
+        }
+        bs_piece piece = __atomic_load_n(&h->piece, __ATOMIC_RELAXED);
+        void *work = __atomic_load_n(&h->work, __ATOMIC_RELAXED);
+        if (__atomic_compare_exchange_n(&h->job, &seen, seen + 1, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+            piece(work, seen & PIECES);
+            __atomic_fetch_add(&h->done, 1, __ATOMIC_RELEASE);
+        }
+    }
+}
+
+/* Is there still reason to stay awake? On the caller's own processor there never is. */
+static bool is_wanted(const struct bs_helper *h, uint64_t until) {
+    return __atomic_load_n(&h->wanted, __ATOMIC_ACQUIRE) && bs_now_ns() < until &&
+           sched_getcpu() != __atomic_load_n(&h->caller, __ATOMIC_RELAXED);
+}
+
+static void *help(void *argument) {
+    struct bs_helper *h = argument;
+    uint64_t known = 0;
+    struct sched_param none = {0};
+    sched_setscheduler(0, SCHED_BATCH, &none); /* it shall not push aside who woke it */
+    while (!__atomic_load_n(&h->closing, __ATOMIC_ACQUIRE)) {
+        uint64_t until = bs_now_ns() + AWAKE_NS;
+        while (is_wanted(h, until)) {
+            uint64_t number = number_of(__atomic_load_n(&h->job, __ATOMIC_ACQUIRE));
+            if (number != known) {
+                known = number;
+                take_pieces(h, number);
+                until = bs_now_ns() + AWAKE_NS;
+            }
+            pause_briefly();
+        }
+        __atomic_store_n(&h->wanted, 0, __ATOMIC_RELEASE);
+        syscall(SYS_futex, &h->wanted, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
+    }
+    return NULL;
+}
+
+struct bs_helper *bs_helper_open(void) {
+    cpu_set_t processors;
+    if (sched_getaffinity(0, sizeof processors, &processors) < 0 || CPU_COUNT(&processors) < 2) {
+        return NULL;
+    }
+    struct bs_helper *h = calloc(1, sizeof *h);
+    if (!h) {
+        return NULL;
+    }
+    h->caller = -1;
+    h->processors = processors;
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are for others */
+    int failed = pthread_create(&h->thread, NULL, help, h);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (failed) {
+        free(h);
+        return NULL;
+    }
+    pthread_setname_np(h->thread, "backstep-helper");
+    return h;
+}
+
+/* The helper may run on any processor but the caller's. */
+static void keep_apart(struct bs_helper *h, int caller) {
+    if (caller != h->caller) {
+        cpu_set_t others = h->processors;
+        CPU_CLR(caller, &others);
+        pthread_setaffinity_np(h->thread, sizeof others, &others);
+        __atomic_store_n(&h->caller, caller, __ATOMIC_RELAXED);
+    }
+}
+
+void bs_helper_alert(struct bs_helper *h) {
+    if (h) {
+        keep_apart(h, sched_getcpu());
+        __atomic_store_n(&h->wanted, 1, __ATOMIC_RELEASE);
+        syscall(SYS_futex, &h->wanted, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+    }
+}
+
+void bs_helper_dismiss(struct bs_helper *h) {
+    if (h) {
+        __atomic_store_n(&h->wanted, 0, __ATOMIC_RELEASE);
+    }
+}
+
+void bs_helper_share(struct bs_helper *h, bs_piece piece, void *work, size_t count) {
+    if (!h) {
+        for (size_t i = 0; i < count; i++) {
+            piece(work, i);
+        }
+        return;
+    }
+    __atomic_store_n(&h->piece, piece, __ATOMIC_RELAXED);
+    __atomic_store_n(&h->work, work, __ATOMIC_RELAXED);
+    __atomic_store_n(&h->done, 0, __ATOMIC_RELAXED);
+    uint64_t job = (number_of(h->job) + 1) << 2 * PIECES_BITS | (uint64_t) count << PIECES_BITS;
+    __atomic_store_n(&h->job, job, __ATOMIC_RELEASE);
+    take_pieces(h, number_of(job));
+    while (__atomic_load_n(&h->done, __ATOMIC_ACQUIRE) < count) {
+        pause_briefly();
+    }
+}
+
+void bs_helper_close(struct bs_helper *h) {
+    if (!h) {
+        return;
+    }
+    __atomic_store_n(&h->closing, 1, __ATOMIC_RELEASE);
+    bs_helper_alert(h);
+    pthread_join(h->thread, NULL);
+    free(h);
+}
+
+/* ---- does it pay? ------------------------------------------------------------------------------------------------ */
+
+bool bs_trial_helped(struct bs_trial *trial) {
+    bool better = trial->cost[1] <= trial->cost[0];
+    return trial->rounds++ % TRIAL_EVERY == 1 ? !better : better;
+}
+
+void bs_trial_note(struct bs_trial *trial, bool helped, uint64_t ns, uint64_t units) {
+    double cost = (double) ns / (double) (units ? units : 1);
+    double *average = &trial->cost[helped];
+    *average = *average == 0 ? cost : *average + WEIGHT * (cost - *average);
+}
