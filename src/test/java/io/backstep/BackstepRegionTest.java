@@ -21,6 +21,7 @@ import java.util.function.BooleanSupplier;
 import io.backstep.core.BackstepException;
 import io.backstep.core.BackstepException.Reason;
 import io.backstep.engine.EngineListener;
+import io.backstep.engine.RollbackRecord;
 import io.backstep.target.process.Victim;
 import io.backstep.target.region.ChecksumDetector;
 import io.backstep.target.region.Detector;
@@ -129,7 +130,7 @@ class BackstepRegionTest {
 
             @Override
             public Problem check() {
-                return isWrong[0] ? Problem.now("wrong sum", "the sum is wrong") : null;
+                return isWrong[0] && progress.calls.isEmpty() ? Problem.now("wrong sum", "the sum is wrong") : null;
             }
         };
         try (Backstep backstep = Backstep.launch(
@@ -148,6 +149,40 @@ class BackstepRegionTest {
             assertTrue(newest <= good + 1, newest + " after " + good);
             assertEquals(List.of("before", "after"), progress.calls);
             assertEquals(1, backstep.engine().status().rollbacks());
+        }
+    }
+
+    /** A flipped bit in a page that nobody writes stays, whatever is restored. */
+    @Test
+    void shouldTryEachCheckpointOnceAndGiveUpOnceWhileADetectorIsNotContent() {
+        AtomicBoolean isWrong = new AtomicBoolean();
+        List<String> heard = new ArrayList<>();
+        EngineListener listener = new EngineListener() {
+            @Override
+            public void rolledBack(RollbackRecord rollback) {
+                heard.add("checkpoint " + rollback.toCheckpoint());
+            }
+
+            @Override
+            public void gaveUp(String error) {
+                heard.add("gave up");
+            }
+        };
+        try (Backstep backstep = Backstep.launch(context().keep(3).region("a", MIB).listener(listener)
+                .detector(new InvariantDetector("sum", new UnsafeBuffer(new byte[0]), view -> !isWrong.get()), 1))) {
+            backstep.checkpoint();
+            backstep.checkpoint();
+            isWrong.set(true);
+            for (int i = 0; i < 10; i++) {
+                backstep.checkpoint();
+            }
+            assertEquals(List.of("checkpoint 3", "checkpoint 2", "checkpoint 1", "gave up"), heard);
+
+            isWrong.set(false);
+            assertEquals(4, backstep.checkpoint());
+            isWrong.set(true);
+            backstep.checkpoint();
+            assertEquals("checkpoint 4", heard.get(4));
         }
     }
 

@@ -19,8 +19,10 @@ public final class TargetEvent {
     private String detector = "";
     private String what = "";
     private String detail = "";
-    private boolean timeKnown;
-    private long occurredNs;
+    private boolean earliestKnown;
+    private long earliestNs;
+    private boolean latestKnown;
+    private long latestNs;
     private int exitCode;
     private String exitSignal;
 
@@ -44,8 +46,13 @@ public final class TargetEvent {
     }
 
     /** When the error occurred at the latest, by System.nanoTime, as far as its detector knows; else the given time. */
-    public long occurredNs(long ifUnknown) {
-        return timeKnown ? occurredNs : ifUnknown;
+    public long latestNs(long ifUnknown) {
+        return latestKnown ? latestNs : ifUnknown;
+    }
+
+    /** When the error occurred at the earliest, by System.nanoTime, as far as its detector knows; else the given time. */
+    public long earliestNs(long ifUnknown) {
+        return earliestKnown ? earliestNs : ifUnknown;
     }
 
     public int exitCode() {
@@ -66,14 +73,23 @@ public final class TargetEvent {
         detector = detectorName;
         what = errorName;
         detail = errorDetail;
-        timeKnown = false;
+        earliestKnown = false;
+        latestKnown = false;
     }
 
     /** An error whose detector knows when it occurred at the latest, by System.nanoTime. */
-    public void error(String detectorName, String errorName, String errorDetail, long errorOccurredNs) {
+    public void error(String detectorName, String errorName, String errorDetail, long errorLatestNs) {
         error(detectorName, errorName, errorDetail);
-        timeKnown = true;
-        occurredNs = errorOccurredNs;
+        latestKnown = true;
+        latestNs = errorLatestNs;
+    }
+
+    /** An error whose detector knows between which times it occurred, by System.nanoTime. */
+    public void error(
+            String detectorName, String errorName, String errorDetail, long errorEarliestNs, long errorLatestNs) {
+        error(detectorName, errorName, errorDetail, errorLatestNs);
+        earliestKnown = true;
+        earliestNs = errorEarliestNs;
     }
 
     public void ended(int code, String signal) {

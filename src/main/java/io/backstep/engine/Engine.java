@@ -183,7 +183,7 @@ public final class Engine implements Agent, AutoCloseable {
     /** The target runs on without protection. */
     private void stopProtecting(String why) {
         isProtecting = false;
-        recovery.endProbation();
+        recovery.reset();
         target.stopTracking();
         store.clear();
         warn("protection has stopped, the target runs on without it: " + why);
@@ -193,7 +193,7 @@ public final class Engine implements Agent, AutoCloseable {
 
     private void handle() {
         switch (event.kind()) {
-            case ERROR -> onError(event.detector(), event.what(), event.detail(), event.occurredNs(clock.getAsLong()));
+            case ERROR -> onError(clock.getAsLong());
             case ENDED -> onEnd();
             case REPLACED -> onReplaced();
             default -> { }
@@ -210,7 +210,7 @@ public final class Engine implements Agent, AutoCloseable {
     private void onReplaced() {
         store.clear();
         forecast.forget();
-        recovery.endProbation();
+        recovery.reset();
         try {
             begin(false);
         } catch (BackstepException e) {
@@ -221,13 +221,18 @@ public final class Engine implements Agent, AutoCloseable {
         }
     }
 
-    private void onError(String detector, String what, String detail, long occurredNs) {
-        long now = clock.getAsLong();
+    private void onError(long now) {
+        long earliestNs = event.earliestNs(recovery.assumedEarliestNs(now));
+        if (recovery.isGivenUp(earliestNs)) { // told of once
+            target.resumeIntoError();
+            return;
+        }
         int told = log.rollbacks().size();
-        DetectionRecord detection = noted(detector, what, now, occurredNs);
+        DetectionRecord detection = noted(event.detector(), event.what(), now, earliestNs, event.latestNs(now));
+        String detail = event.detail();
         boolean restored = rollBackToBest(now);
         if (!restored) {
-            recovery.endProbation();
+            recovery.giveUp();
             target.resumeIntoError();
         }
         tell(detection, detail, told);
@@ -236,11 +241,10 @@ public final class Engine implements Agent, AutoCloseable {
         }
     }
 
-    private DetectionRecord noted(String detector, String what, long now, long occurredNs) {
-        if (recovery.isOnProbation(now)) {
+    private DetectionRecord noted(String detector, String what, long now, long earliestNs, long occurredNs) {
+        if (recovery.errorNoticed(earliestNs, occurredNs)) {
             log.lastRollbackFailed();
         }
-        recovery.errorNoticed(occurredNs);
         return log.detected(detector, what, now);
     }
 
@@ -275,7 +279,7 @@ public final class Engine implements Agent, AutoCloseable {
         }
         recovery.tried(checkpoint);
         if (restored) {
-            recovery.rolledBack(errorNs - checkpoint.atNs(), clock.getAsLong());
+            recovery.rolledBack(checkpoint, errorNs, clock.getAsLong());
             strikes.undoneFrom(checkpoint.atNs());
             target.resume();
         }
@@ -312,7 +316,8 @@ public final class Engine implements Agent, AutoCloseable {
     /** The detector of a fault that is noticed by plan: it knows when the fault occurred. */
     private void notice() {
         Fault fault = strikes.notice();
-        onError("plan", fault.model(), "the fault in " + fault.where(), fault.atNs());
+        event.error("plan", fault.model(), "the fault in " + fault.where(), fault.atNs(), fault.atNs());
+        onError(clock.getAsLong());
     }
 
     /* ---- requests of other threads ---- */
@@ -369,9 +374,11 @@ public final class Engine implements Agent, AutoCloseable {
             if (e.reason() != Reason.OVERTAKEN) {
                 throw e;
             }
-            target.await(clock.getAsLong(), event);
-            handle();
-            requireProtection();
+            do { // what was restored may be wrong, too
+                target.await(clock.getAsLong(), event);
+                handle();
+                requireProtection();
+            } while (event.kind() == TargetEvent.Kind.ERROR);
             return store.newest().id();
         }
     }
@@ -386,10 +393,13 @@ public final class Engine implements Agent, AutoCloseable {
         long now = clock.getAsLong();
         Checkpoint wanted = to.isEmpty() ? null : numbered(to.getAsLong());
         int told = log.rollbacks().size();
-        DetectionRecord detection = noted("ctl", "rollback", now, now);
+        DetectionRecord detection = noted("ctl", "rollback", now, recovery.assumedEarliestNs(now), now);
         boolean restored = wanted == null ? rollBackToBest(now) : rollBackTo(wanted, recovery.nextAttempt(), now);
         if (!restored) {
             target.resume();
+        }
+        if (wanted != null) {
+            recovery.restoredByRequest();
         }
         tell(detection, "rollback asked for", told);
         if (!restored) {

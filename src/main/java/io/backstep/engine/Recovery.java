@@ -7,21 +7,32 @@ import io.backstep.core.Checkpoint;
 import io.backstep.retain.KeepLast;
 
 /**
- * Which checkpoint to try when an error is noticed, and for how long after a rollback an error counts as the same one
- * that came back.
+ * Which checkpoint to try when an error is noticed, and whether an error is the one that a rollback was to undo, come
+ * back, or a new one.
  *
- * <p>A rollback to a checkpoint of age a lets the target repeat that time; if the checkpoint already held the fault's
- * effect, the error shows again after about as long. So for one and a half times the age and one interval the rollback
- * is on probation: no capture is taken, and an error escalates to the next older checkpoint.
+ * <p>Who noticed it may know that it occurred after the rollback: then it is new. Of one that may be older it is the same.
+ * Where nobody knows, time decides: a rollback to a checkpoint of age a lets the target repeat that time; if the
+ * checkpoint already held the fault's effect, the error shows again after about as long. So for one and a half times the
+ * age and one interval the rollback is on probation: no capture is taken, and such an error is the same.
+ *
+ * <p>The same error escalates to the next older checkpoint, a new one starts with the newest. But a checkpoint that
+ * was restored three times with none better in between holds something that nobody sees: then older ones are tried, too.
  */
 final class Recovery {
+    private static final int MOST_IN_A_ROW = 3;
+
     private final KeepLast retention;
     private final long intervalNs;
     private boolean onProbation;
+    private boolean restored; // ever
+    private boolean givenUp;
+    private long rollbackNs;
     private long probationEndNs;
     private long occurredNs;
     private long triedId;
     private int attempt;
+    private long restoredId;
+    private int restoredInARow;
 
     Recovery(KeepLast retention, long intervalNs) {
         this.retention = retention;
@@ -38,18 +49,43 @@ final class Recovery {
         return probationEndNs;
     }
 
-    /** Starts an error's treatment: the same error as before while on probation, a new one otherwise. */
-    void errorNoticed(long errorOccurredNs) {
-        occurredNs = errorOccurredNs;
-        if (!onProbation) {
+    /** When an error that is noticed now occurred at the earliest, if nobody knows. */
+    long assumedEarliestNs(long nowNs) {
+        return isOnProbation(nowNs) ? rollbackNs : nowNs;
+    }
+
+    /**
+     * Starts an error's treatment.
+     *
+     * @param earliestNs when it occurred at the earliest
+     * @param latestNs when it occurred at the latest: checkpoints taken later are not tried
+     * @return true if it is the same error as before, which the rollback did not undo
+     */
+    boolean errorNoticed(long earliestNs, long latestNs) {
+        occurredNs = latestNs;
+        boolean isSame = isSame(earliestNs);
+        if (!isSame) {
             triedId = Long.MAX_VALUE;
             attempt = 0;
+            givenUp = false;
         }
+        return isSame;
+    }
+
+    private boolean isSame(long earliestNs) {
+        return restored && earliestNs - rollbackNs <= 0;
+    }
+
+    /** An error for which nothing was left to try, and nobody has found that it is gone. */
+    boolean isGivenUp(long earliestNs) {
+        return givenUp && isSame(earliestNs);
     }
 
     /** The next checkpoint to try for this error, or null if all were tried. */
     Checkpoint next(List<Checkpoint> oldestFirst) {
-        return retention.newestBelow(oldestFirst, triedId, occurredNs);
+        Checkpoint newest = retention.newestBelow(oldestFirst, triedId, occurredNs);
+        boolean failedEnough = newest != null && newest.id() == restoredId && restoredInARow >= MOST_IN_A_ROW;
+        return failedEnough ? retention.newestBelow(oldestFirst, restoredId, occurredNs) : newest;
     }
 
     /** Which try for this error the next one is, from 1. */
@@ -63,13 +99,37 @@ final class Recovery {
         attempt++;
     }
 
-    void rolledBack(long ageNs, long nowNs) {
-        onProbation = true;
+    /**
+     * A checkpoint was restored.
+     *
+     * @param beganNs when the target stood for it: what occurred later, the rollback did not have to undo
+     */
+    void rolledBack(Checkpoint checkpoint, long beganNs, long nowNs) {
+        long ageNs = beganNs - checkpoint.atNs();
+        rollbackNs = beganNs;
         probationEndNs = nowNs + ageNs + (ageNs >> 1) + intervalNs;
+        onProbation = true;
+        restored = true;
+        givenUp = false;
+        restoredInARow = checkpoint.id() == restoredId ? restoredInARow + 1 : 1;
+        restoredId = checkpoint.id();
     }
 
-    /** The error did not come back, or nothing is left to try. */
-    void endProbation() {
+    /** The last one was chosen by somebody else, who may choose it again and again. */
+    void restoredByRequest() {
+        restoredInARow = 0;
+    }
+
+    /** Nothing is left to try. */
+    void giveUp() {
         onProbation = false;
+        givenUp = true;
+    }
+
+    /** There is nothing any more that could be tried. */
+    void reset() {
+        onProbation = false;
+        restored = false;
+        restoredInARow = 0;
     }
 }

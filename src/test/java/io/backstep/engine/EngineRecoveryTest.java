@@ -9,6 +9,7 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.List;
+import java.util.OptionalLong;
 import java.util.SplittableRandom;
 
 import io.backstep.core.BackstepException.Reason;
@@ -113,6 +114,62 @@ class EngineRecoveryTest {
 
         assertEquals(List.of(3L, 2L), triedIds());
         assertEquals(List.of(Outcome.RETURNED, Outcome.RECOVERED), outcomes());
+    }
+
+    @Test
+    void shouldTakeAnErrorThatOccurredAfterTheRollbackForANewOne() {
+        rig.fake.errorAt(rig.time(29 * MS), "SIGSEGV");
+        rig.fake.errorAt(rig.time(38 * MS), "SIGBUS", rig.time(30 * MS));
+        rig.start();
+
+        rig.runUntil(60 * MS);
+
+        assertEquals(List.of(3L, 3L), triedIds());
+        assertEquals(List.of(1, 1), attempts());
+        assertEquals(List.of(Outcome.RECOVERED, Outcome.RECOVERED), outcomes());
+    }
+
+    @Test
+    void shouldTakeAnErrorThatMayBeOlderThanTheRollbackForTheSameAlsoAfterProbation() {
+        rig.fake.errorAt(rig.time(29 * MS), "SIGSEGV");
+        rig.fake.errorAt(rig.time(75 * MS), "SIGBUS", rig.time(29 * MS));
+        rig.start();
+
+        rig.runUntil(74 * MS);
+        assertTrue(rig.record().checkpoints().taken() > 3, "still on probation");
+        rig.runUntil(80 * MS);
+
+        assertEquals(List.of(3L, 2L), triedIds());
+        assertEquals(List.of(1, 2), attempts());
+        assertEquals(List.of(Outcome.RETURNED, Outcome.RECOVERED), outcomes());
+    }
+
+    /** It holds something that no detector sees and that breaks the state again and again. */
+    @Test
+    void shouldTryAnOlderCheckpointAfterThreeNewErrorsFromTheSameOne() {
+        for (long ms = 29; ms < 33; ms++) {
+            rig.fake.errorAt(rig.time(ms * MS), "SIGSEGV", rig.time(ms * MS - 1));
+        }
+        rig.start();
+
+        rig.runUntil(80 * MS);
+
+        assertEquals(List.of(3L, 3L, 3L, 2L), triedIds());
+        assertEquals(List.of(1, 1, 1, 1), attempts());
+    }
+
+    @Test
+    void shouldTryTheSameCheckpointAgainWhenItIsAskedFor() {
+        rig.start();
+        rig.runUntil(25 * MS);
+        for (int i = 0; i < 5; i++) {
+            assertEquals(2, rig.engine().rollBack(OptionalLong.of(2)).toCheckpoint());
+        }
+        rig.fake.errorAt(rig.time(27 * MS), "SIGSEGV", rig.time(26 * MS));
+
+        rig.runUntil(30 * MS);
+
+        assertEquals(List.of(2L, 2L, 2L, 2L, 2L, 2L), triedIds());
     }
 
     @Test

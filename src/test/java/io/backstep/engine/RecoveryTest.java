@@ -20,9 +20,14 @@ class RecoveryTest {
 
     private final Recovery recovery = new Recovery(new KeepLast(3), 50);
 
+    /** By somebody who does not know when it occurred. */
+    private boolean noticed(long nowNs) {
+        return recovery.errorNoticed(recovery.assumedEarliestNs(nowNs), nowNs);
+    }
+
     @Test
     void shouldTryTheNewestFirstThenOlderOnes() {
-        recovery.errorNoticed(400);
+        noticed(400);
         for (Checkpoint expected : List.of(THIRD, SECOND, FIRST)) {
             assertEquals(expected, recovery.next(KEPT));
             recovery.tried(expected);
@@ -33,24 +38,24 @@ class RecoveryTest {
 
     @Test
     void shouldTryNoneThatWasTakenAfterTheErrorOccurred() {
-        recovery.errorNoticed(299);
+        noticed(299);
         assertEquals(SECOND, recovery.next(KEPT));
 
-        recovery.errorNoticed(200);
+        noticed(200);
         assertEquals(SECOND, recovery.next(KEPT));
 
-        recovery.errorNoticed(99);
+        noticed(99);
         assertNull(recovery.next(KEPT));
     }
 
     @Test
     void shouldEscalateForAnErrorOnProbation() {
-        recovery.errorNoticed(400);
+        noticed(400);
         recovery.tried(THIRD);
-        recovery.rolledBack(100, 410);
+        recovery.rolledBack(THIRD, 400, 410);
         assertTrue(recovery.isOnProbation(410));
 
-        recovery.errorNoticed(450);
+        noticed(450);
 
         assertEquals(SECOND, recovery.next(KEPT));
         assertEquals(2, recovery.nextAttempt());
@@ -58,13 +63,12 @@ class RecoveryTest {
 
     @Test
     void shouldStartAnewForAnErrorAfterProbation() {
-        recovery.errorNoticed(400);
+        noticed(400);
         recovery.tried(THIRD);
-        recovery.rolledBack(100, 410);
-        recovery.endProbation();
-        assertFalse(recovery.isOnProbation(410));
+        recovery.rolledBack(THIRD, 400, 410);
+        assertFalse(recovery.isOnProbation(610));
 
-        recovery.errorNoticed(900);
+        noticed(610);
 
         assertEquals(THIRD, recovery.next(KEPT));
         assertEquals(1, recovery.nextAttempt());
@@ -72,21 +76,77 @@ class RecoveryTest {
 
     @Test
     void shouldWatchForOneAndAHalfTimesTheAgeAndAnInterval() {
-        recovery.errorNoticed(400);
+        noticed(400);
         recovery.tried(THIRD);
 
-        recovery.rolledBack(100, 1_000);
+        recovery.rolledBack(THIRD, 400, 1_000);
 
         assertEquals(1_000 + 150 + 50, recovery.probationEndNs());
     }
 
     @Test
     void shouldStartAnewForAnErrorAfterAllWereRefused() {
-        recovery.errorNoticed(400);
+        noticed(400);
         KEPT.forEach(recovery::tried);
 
-        recovery.errorNoticed(500);
+        noticed(500);
 
+        assertEquals(THIRD, recovery.next(KEPT));
+    }
+
+    @Test
+    void shouldStartAnewForAnErrorThatOccurredAfterTheRollback() {
+        noticed(400);
+        recovery.tried(THIRD);
+        recovery.rolledBack(THIRD, 400, 410);
+
+        assertFalse(recovery.errorNoticed(401, 450));
+
+        assertEquals(THIRD, recovery.next(KEPT));
+        assertEquals(1, recovery.nextAttempt());
+    }
+
+    @Test
+    void shouldEscalateForAnErrorThatMayBeOlderThanTheRollbackAtAnyTime() {
+        noticed(400);
+        recovery.tried(THIRD);
+        recovery.rolledBack(THIRD, 400, 410);
+
+        assertTrue(recovery.errorNoticed(400, 9_000));
+
+        assertEquals(SECOND, recovery.next(KEPT));
+    }
+
+    @Test
+    void shouldEscalateWhenTheSameWasRestoredThreeTimes() {
+        for (long nowNs = 400; nowNs < 403; nowNs++) {
+            recovery.errorNoticed(nowNs, nowNs);
+            assertEquals(THIRD, recovery.next(KEPT));
+            recovery.tried(THIRD);
+            recovery.rolledBack(THIRD, nowNs, nowNs);
+        }
+
+        recovery.errorNoticed(403, 403);
+        assertEquals(SECOND, recovery.next(KEPT));
+
+        Checkpoint newer = new Checkpoint(10, 402, null);
+        assertEquals(newer, recovery.next(List.of(FIRST, SECOND, THIRD, newer)), "a newer one is better");
+    }
+
+    @Test
+    void shouldLeaveAnErrorAloneThatIsStillThereWhenNothingWasLeftToTry() {
+        noticed(400);
+        recovery.tried(FIRST);
+        recovery.rolledBack(FIRST, 400, 410);
+        assertTrue(recovery.errorNoticed(399, 420));
+        assertNull(recovery.next(KEPT));
+        assertFalse(recovery.isGivenUp(399));
+
+        recovery.giveUp();
+
+        assertTrue(recovery.isGivenUp(399));
+        assertFalse(recovery.isGivenUp(430), "it was gone in between");
+        recovery.errorNoticed(430, 440);
         assertEquals(THIRD, recovery.next(KEPT));
     }
 }

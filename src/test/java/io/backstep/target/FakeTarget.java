@@ -88,6 +88,7 @@ public final class FakeTarget implements Target {
     private boolean ended;
     private boolean closed;
     private String error = "";
+    private long errorEarliestNs = NEVER;
     private String endSignal;
 
     public FakeTarget(ManualClock clock, Program program) {
@@ -120,6 +121,14 @@ public final class FakeTarget implements Target {
     /** An error at a time, which a rollback undoes for good. */
     public void errorAt(long timeNs, String what) {
         at(timeNs, () -> raise(what));
+    }
+
+    /** The same, noticed by a detector that last found nothing at another time. */
+    public void errorAt(long timeNs, String what, long earliestNs) {
+        at(timeNs, () -> {
+            raise(what);
+            errorEarliestNs = earliestNs;
+        });
     }
 
     /** Something in memory goes wrong at a time; the program stumbles over it after running on for the latency, each time it gets there. */
@@ -206,6 +215,7 @@ public final class FakeTarget implements Target {
     public void raise(String what) {
         hasError = true;
         error = what;
+        errorEarliestNs = NEVER;
     }
 
     private void corrupt(long latencyNs) {
@@ -358,7 +368,12 @@ public final class FakeTarget implements Target {
             tracking = false;
             event.replaced();
         } else {
-            event.error("fake", error, error + " after " + progressNs + " ns");
+            String detail = error + " after " + progressNs + " ns";
+            if (errorEarliestNs == NEVER) {
+                event.error("fake", error, detail);
+            } else {
+                event.error("fake", error, detail, errorEarliestNs, clock.getAsLong());
+            }
         }
     }
 

@@ -2,8 +2,9 @@
 package io.backstep.target.region;
 
 /**
- * The application's own check of its regions. It is asked before captures, on the engine's thread, while nobody writes:
- * what it finds is not captured but rolled back.
+ * The application's own check of its regions. It is asked before captures and after rollbacks, on the engine's thread,
+ * while nobody writes: what it finds is not captured but rolled back, and what it finds after a rollback was there
+ * before, so an older checkpoint is tried.
  */
 public interface Detector {
     /** A short name for reports. */

@@ -123,9 +123,17 @@ public final class RegionTarget implements Target {
             event.ended(0, killed ? "SIGKILL" : null);
         } else if (error != null) {
             told = error;
-            event.error(error.detector(), error.problem().what(), error.problem().detail(), error.problem().occurredNs());
+            report(error.detector(), error.problem(), event);
         } else {
             event.none();
+        }
+    }
+
+    private static void report(String detector, Problem problem, TargetEvent event) {
+        if (problem.earliestNs().isPresent()) {
+            event.error(detector, problem.what(), problem.detail(), problem.earliestNs().getAsLong(), problem.latestNs());
+        } else {
+            event.error(detector, problem.what(), problem.detail(), problem.latestNs());
         }
     }
 
@@ -215,7 +223,7 @@ public final class RegionTarget implements Target {
     }
 
     private void lookForProblems() {
-        Problem problem = detectors.check();
+        Problem problem = detectors.beforeCapture();
         if (problem != null) {
             noticed.set(new Noticed(detectors.finder(), problem));
         }
@@ -277,7 +285,13 @@ public final class RegionTarget implements Target {
         } catch (RuntimeException | Error e) {
             throw new BackstepException(Reason.BROKEN, "regions " + name() + ": " + e.getMessage(), e);
         }
-        noticed.set(null);
+        lookAtTheRestored();
+    }
+
+    /** What the application noticed was noticed in what is no more. */
+    private void lookAtTheRestored() {
+        Problem problem = detectors.afterRollback();
+        noticed.set(problem == null ? null : new Noticed(detectors.finder(), problem));
     }
 
     @Override

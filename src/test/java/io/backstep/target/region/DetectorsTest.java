@@ -84,16 +84,55 @@ class DetectorsTest {
         long[] foundNs = new long[1];
         Detectors detectors = new Detectors();
         detectors.add(new Asked(() -> foundNs[0] == 0 ? null : Problem.now("wrong", "wrong")), 2);
-        assertNull(detectors.check());
-        assertNull(detectors.check()); // asked
+        assertNull(detectors.beforeCapture());
+        assertNull(detectors.beforeCapture()); // asked
         long passedNs = System.nanoTime();
-        assertNull(detectors.check());
+        assertNull(detectors.beforeCapture());
         long nextNs = System.nanoTime();
         foundNs[0] = 1;
 
-        Problem problem = detectors.check();
+        Problem problem = detectors.beforeCapture();
 
-        assertTrue(problem.occurredNs() - passedNs >= 0 && problem.occurredNs() - nextNs <= 0, "not between");
+        assertTrue(problem.latestNs() - passedNs >= 0 && problem.latestNs() - nextNs <= 0, "not between");
+    }
+
+    @Test
+    void shouldKnowThatAnErrorCameAfterADetectorFoundNothing() {
+        boolean[] isWrong = new boolean[1];
+        Detectors detectors = new Detectors();
+        detectors.add(new Asked(() -> isWrong[0] ? Problem.now("wrong", "wrong") : null), 1);
+        assertNull(detectors.beforeCapture());
+        long rollbackNs = System.nanoTime();
+        isWrong[0] = true;
+        assertTrue(detectors.afterRollback().earliestNs().getAsLong() - rollbackNs < 0, "it was restored, too");
+
+        isWrong[0] = false;
+        assertNull(detectors.afterRollback());
+        isWrong[0] = true;
+        assertTrue(detectors.beforeCapture().earliestNs().getAsLong() - rollbackNs > 0, "it is new");
+    }
+
+    @Test
+    void shouldTrustWhatWasFoundWellAfterARollback() {
+        boolean[] isWrong = new boolean[1];
+        Detectors detectors = new Detectors();
+        detectors.add(new Asked(() -> isWrong[0] ? Problem.now("wrong", "wrong") : null), 3);
+        detectors.beforeCapture();
+        detectors.afterRollback();
+        long wellNs = System.nanoTime();
+        detectors.beforeCapture(); // not asked
+        isWrong[0] = true;
+
+        assertTrue(detectors.beforeCapture().latestNs() - wellNs >= 0);
+    }
+
+    @Test
+    void shouldTakeADetectorThatFailsAfterARollbackForSilent() {
+        Detectors detectors = new Detectors();
+        detectors.add(new Asked(() -> {
+            throw new AssertionError("not equal");
+        }), 1);
+        assertNull(detectors.afterRollback());
     }
 
     @Test
@@ -101,7 +140,7 @@ class DetectorsTest {
         long occurredNs = System.nanoTime() - TimeUnit.SECONDS.toNanos(1);
         Detectors detectors = new Detectors();
         detectors.add(new Asked(() -> new Problem("old", "old", occurredNs)), 1);
-        assertEquals(occurredNs, detectors.check().occurredNs());
+        assertEquals(occurredNs, detectors.beforeCapture().latestNs());
     }
 
     @Test
@@ -110,7 +149,7 @@ class DetectorsTest {
         detectors.add(new Asked(() -> {
             throw new AssertionError("not equal");
         }), 1);
-        BackstepException e = assertThrows(BackstepException.class, detectors::check);
+        BackstepException e = assertThrows(BackstepException.class, detectors::beforeCapture);
         assertEquals(Reason.FAILED, e.reason());
     }
 
