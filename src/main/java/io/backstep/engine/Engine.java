@@ -227,7 +227,7 @@ public final class Engine implements Agent, AutoCloseable {
             target.resumeIntoError();
             return;
         }
-        int told = log.rollbacks().size();
+        long told = log.rollbackCount();
         DetectionRecord detection = noted(event.detector(), event.what(), now, earliestNs, event.latestNs(now));
         String detail = event.detail();
         boolean restored = rollBackToBest(now);
@@ -249,11 +249,10 @@ public final class Engine implements Agent, AutoCloseable {
     }
 
     /** Telling takes its time, so it comes when the target runs again. */
-    private void tell(DetectionRecord detection, String detail, int rollbacksTold) {
+    private void tell(DetectionRecord detection, String detail, long rollbacksTold) {
         strikes.tell();
         listener.errorDetected(detection, detail);
-        List<RollbackRecord> all = log.rollbacks();
-        all.subList(rollbacksTold, all.size()).forEach(listener::rolledBack);
+        log.rollbacksSince(rollbacksTold).forEach(listener::rolledBack);
     }
 
     /** Tries checkpoints from the newest on, those that are left to try. */
@@ -392,7 +391,7 @@ public final class Engine implements Agent, AutoCloseable {
         requireProtection();
         long now = clock.getAsLong();
         Checkpoint wanted = to.isEmpty() ? null : numbered(to.getAsLong());
-        int told = log.rollbacks().size();
+        long told = log.rollbackCount();
         DetectionRecord detection = noted("ctl", "rollback", now, recovery.assumedEarliestNs(now), now);
         boolean restored = wanted == null ? rollBackToBest(now) : rollBackTo(wanted, recovery.nextAttempt(), now);
         if (!restored) {
@@ -408,11 +407,11 @@ public final class Engine implements Agent, AutoCloseable {
         if (broken != null) {
             throw broken;
         }
-        List<RollbackRecord> rollbacksNow = log.rollbacks();
-        if (rollbacksNow.size() == told) {
+        List<RollbackRecord> tried = log.rollbacksSince(told);
+        if (tried.isEmpty()) {
             throw new BackstepException(Reason.GONE, "the target ended in the rollback");
         }
-        return rollbacksNow.get(rollbacksNow.size() - 1);
+        return tried.get(tried.size() - 1);
     }
 
     /** Ends a wait of the engine's thread early. Any thread. */

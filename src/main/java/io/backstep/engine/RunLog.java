@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.backstep.engine;
 
-import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -13,10 +12,14 @@ import io.backstep.core.Fault;
 import io.backstep.core.Phase;
 import org.HdrHistogram.Histogram;
 
-/** What a run counted and what happened in it. Recording a capture allocates nothing. Not thread-safe. */
+/**
+ * What a run counted and what happened in it, in memory that is bounded: of very many events the first and the last.
+ * Recording a capture allocates nothing. Not thread-safe.
+ */
 final class RunLog {
     private static final long LONGEST_NS = 3_600_000_000_000L;
     private static final int DIGITS = 3;
+    private static final int MOST_WARNINGS = 1_000;
     private static final double NS_PER_US = 1e3;
     private static final double NS_PER_MS = 1e6;
     private static final Phase[] PHASES = Phase.values();
@@ -25,9 +28,9 @@ final class RunLog {
     private final Histogram[] phases = new Histogram[PHASES.length];
     private final Histogram rollback = newHistogram();
     private final Histogram latency = newHistogram();
-    private final List<FaultRecord> faults = new ArrayList<>();
-    private final List<DetectionRecord> detections = new ArrayList<>();
-    private final List<RollbackRecord> rollbacks = new ArrayList<>();
+    private final FirstAndLast<FaultRecord> faults = new FirstAndLast<>();
+    private final FirstAndLast<DetectionRecord> detections = new FirstAndLast<>();
+    private final FirstAndLast<RollbackRecord> rollbacks = new FirstAndLast<>();
     private final Set<String> warnings = new LinkedHashSet<>();
     private long startNs;
     private long unnoticedFaultNs;
@@ -111,19 +114,24 @@ final class RunLog {
 
     /** The error that the last rollback answered came back. */
     void lastRollbackFailed() {
-        int last = rollbacks.size() - 1;
-        if (last >= 0 && rollbacks.get(last).outcome() == RollbackRecord.Outcome.RECOVERED) {
-            rollbacks.set(last, rollbacks.get(last).withOutcome(RollbackRecord.Outcome.RETURNED));
+        RollbackRecord last = rollbacks.newest();
+        if (last != null && last.outcome() == RollbackRecord.Outcome.RECOVERED) {
+            rollbacks.replaceNewest(last.withOutcome(RollbackRecord.Outcome.RETURNED));
         }
     }
 
-    /** True if this text was not known before. */
+    /** True if this text was not known before. Nobody can want more than a thousand. */
     boolean warned(String text) {
-        return warnings.add(text);
+        return warnings.size() < MOST_WARNINGS && warnings.add(text);
     }
 
-    List<RollbackRecord> rollbacks() {
-        return rollbacks;
+    long rollbackCount() {
+        return rollbacks.count();
+    }
+
+    /** Those that came after there were a number of them. */
+    List<RollbackRecord> rollbacksSince(long count) {
+        return rollbacks.since(count);
     }
 
     long taken() {
@@ -132,7 +140,7 @@ final class RunLog {
 
     StatusSnapshot snapshot(long nowNs, double intervalMs, int kept, long heldBytes) {
         return new StatusSnapshot(sinceStartMs(nowNs), intervalMs, lastDirtyPages, lastPauseNs / NS_PER_US, kept,
-                detections.size(), rollbacks.size(), heldBytes);
+                detections.count(), rollbacks.count(), heldBytes);
     }
 
     RunRecord.CheckpointCounts checkpointCounts(long skipped, int kept) {
@@ -157,8 +165,9 @@ final class RunLog {
     }
 
     RunRecord.Events events() {
-        return new RunRecord.Events(faults, detections, rollbacks, HistogramSummary.of(rollback, NS_PER_US),
-                HistogramSummary.of(latency, NS_PER_MS));
+        return new RunRecord.Events(faults.kept(), detections.kept(), rollbacks.kept(),
+                new RunRecord.LeftOut(faults.leftOut(), detections.leftOut(), rollbacks.leftOut()),
+                HistogramSummary.of(rollback, NS_PER_US), HistogramSummary.of(latency, NS_PER_MS));
     }
 
     List<String> warnings() {

@@ -101,9 +101,14 @@ public record RunRecord(
     public record MemoryBytes(long mirror, long undo, long peak, long held) {
     }
 
+    /** How many events are in no list, since there were very many: between the first 100 and the last 1000. */
+    public record LeftOut(long faults, long detections, long rollbacks) {
+        public static final LeftOut NONE = new LeftOut(0, 0, 0);
+    }
+
     /** What happened: each list in order of time, and all rollbacks and known error latencies together. */
     public record Events(
-            List<FaultRecord> faults, List<DetectionRecord> detections, List<RollbackRecord> rollbacks,
+            List<FaultRecord> faults, List<DetectionRecord> detections, List<RollbackRecord> rollbacks, LeftOut leftOut,
             HistogramSummary rollbackUs, HistogramSummary latencyMs) {
         public Events {
             faults = List.copyOf(faults);

@@ -90,6 +90,7 @@ public final class JsonReport {
         faults(run.events());
         detections(run.events());
         rollbacks(run.events());
+        leftOut(run.events().leftOut());
         histogram("rollback_us", run.events().rollbackUs());
         histogram("latency_ms", run.events().latencyMs());
         exit(run.exit());
@@ -195,6 +196,14 @@ public final class JsonReport {
             json.writeEndObject();
         }
         json.writeEndArray();
+    }
+
+    private void leftOut(RunRecord.LeftOut leftOut) throws IOException {
+        json.writeObjectFieldStart("left_out");
+        json.writeNumberField("faults", leftOut.faults());
+        json.writeNumberField("detections", leftOut.detections());
+        json.writeNumberField("rollbacks", leftOut.rollbacks());
+        json.writeEndObject();
     }
 
     private void exit(RunRecord.Exit exit) throws IOException {

@@ -30,6 +30,7 @@ public final class Summary {
             line("rollbacks", run.events().rollbackUs().count() + ", " + micros(run.events().rollbackUs()));
         }
         lines("events", events(run.events()));
+        leftOut(run.events().leftOut());
         lines("warning", run.warnings().stream().map(Figures::printable).toList());
         line("exit", exit(run.exit()));
     }
@@ -81,6 +82,13 @@ public final class Summary {
         some.add("... " + (all.size() - MAX_EVENTS) + " more ...");
         some.addAll(all.subList(all.size() - MAX_EVENTS / 2, all.size()));
         return some;
+    }
+
+    private void leftOut(RunRecord.LeftOut leftOut) {
+        if (!leftOut.equals(RunRecord.LeftOut.NONE)) {
+            line("left out", leftOut.faults() + " faults, " + leftOut.detections() + " errors, " + leftOut.rollbacks()
+                    + " rollbacks: of very many the first and the last were noted");
+        }
     }
 
     private static String exit(RunRecord.Exit exit) {

@@ -104,7 +104,7 @@ class RunLogTest {
 
         log.lastRollbackFailed();
 
-        assertEquals(List.of(Outcome.RECOVERED, Outcome.RETURNED), log.rollbacks().stream().map(RollbackRecord::outcome).toList());
+        assertEquals(List.of(Outcome.RECOVERED, Outcome.RETURNED), log.events().rollbacks().stream().map(RollbackRecord::outcome).toList());
     }
 
     @Test
@@ -114,7 +114,7 @@ class RunLogTest {
 
         log.lastRollbackFailed();
 
-        assertEquals(Outcome.REFUSED, log.rollbacks().get(0).outcome());
+        assertEquals(Outcome.REFUSED, log.events().rollbacks().get(0).outcome());
     }
 
     @Test
@@ -123,5 +123,45 @@ class RunLogTest {
         assertTrue(log.warned("b"));
         assertFalse(log.warned("a"));
         assertEquals(List.of("a", "b"), log.warnings());
+    }
+
+    @Test
+    void shouldKeepTheFirstAndTheLastOfVeryMany() {
+        for (long i = 0; i < 5_000; i++) {
+            log.injected(new Fault(i, "memory", "here", i, Fault.UNNOTICED));
+            log.detected("signal", "error " + i, i);
+            log.rolledBack(new RollbackRecord(0, i, 0, 1, 0, 0, Outcome.RECOVERED), 1);
+        }
+        log.lastRollbackFailed();
+
+        RunRecord.Events events = log.events();
+        List<Long> kept = events.rollbacks().stream().map(RollbackRecord::toCheckpoint).toList();
+        assertEquals(1_100, kept.size());
+        assertEquals(List.of(0L, 99L, 4_000L, 4_999L), List.of(kept.get(0), kept.get(99), kept.get(100), kept.get(1_099)));
+        assertEquals("error 4000", events.detections().get(100).what());
+        assertEquals(4_000, events.faults().get(100).seed());
+        assertEquals(new RunRecord.LeftOut(3_900, 3_900, 3_900), events.leftOut());
+        assertEquals(Outcome.RETURNED, events.rollbacks().get(1_099).outcome());
+        assertEquals(5_000, log.snapshot(0, 50, 1, 0).rollbacks());
+        assertEquals(5_000, log.snapshot(0, 50, 1, 0).errors());
+    }
+
+    @Test
+    void shouldTellWhatCameSince() {
+        for (long i = 0; i < 5_000; i++) {
+            log.rolledBack(new RollbackRecord(0, i, 0, 1, 0, 0, Outcome.RECOVERED), 1);
+        }
+        assertEquals(5_000, log.rollbackCount());
+        assertEquals(List.of(4_998L, 4_999L),
+                log.rollbacksSince(4_998).stream().map(RollbackRecord::toCheckpoint).toList());
+        assertEquals(List.of(), log.rollbacksSince(5_000));
+    }
+
+    @Test
+    void shouldTakeNoMoreWarningsThanAnybodyReads() {
+        for (int i = 0; i < 5_000; i++) {
+            log.warned("warning " + i);
+        }
+        assertEquals(1_000, log.warnings().size());
     }
 }

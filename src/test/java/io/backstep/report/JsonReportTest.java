@@ -69,6 +69,7 @@ class JsonReportTest {
         List<?> rollbacks = (List<?>) json.get("rollbacks");
         assertEquals(Map.of("at_ms", 3090.6, "to_checkpoint", 60L, "age_ms", 90.75, "attempt", 2L, "pages_written", 0L,
                 "duration_us", 300L, "outcome", "refused"), rollbacks.get(2));
+        assertEquals(Map.of("faults", 0L, "detections", 7L, "rollbacks", 8L), json.get("left_out"));
         assertHistogram(run.events().rollbackUs(), json.get("rollback_us"));
         assertHistogram(run.events().latencyMs(), json.get("latency_ms"));
         assertEquals("SIGABRT", object(json.get("exit")).get("signal"));

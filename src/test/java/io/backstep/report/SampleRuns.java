@@ -54,6 +54,7 @@ final class SampleRuns {
                                 new RollbackRecord(3060.3, 61, 8.5, 1, 900, 1890.625, Outcome.RETURNED),
                                 new RollbackRecord(3090.6, 60, 90.75, 2, 0, 300, Outcome.REFUSED),
                                 new RollbackRecord(3091, 59, 140.75, 3, 2810, 4312.5, Outcome.RECOVERED)),
+                        new RunRecord.LeftOut(0, 7, 8),
                         new HistogramSummary(4, 1890.625, 4312.5, 4312.5, 4312.5),
                         new HistogramSummary(2, 0.1, 60.25, 60.25, 60.25)),
                 RunRecord.Exit.ofSignal("SIGABRT"),
@@ -73,7 +74,8 @@ final class SampleRuns {
                 new RunRecord.PauseTimes(0, HistogramSummary.EMPTY, Map.of()),
                 new RunRecord.PageCounts(0, 0, 0, RunRecord.PredictionScore.NONE),
                 new RunRecord.MemoryBytes(0, 0, 0, 0),
-                new RunRecord.Events(List.of(), List.of(), List.of(), HistogramSummary.EMPTY, HistogramSummary.EMPTY),
+                new RunRecord.Events(List.of(), List.of(), List.of(), RunRecord.LeftOut.NONE,
+                        HistogramSummary.EMPTY, HistogramSummary.EMPTY),
                 RunRecord.Exit.NONE,
                 List.of());
     }

@@ -62,6 +62,7 @@ class SummaryTest {
 
     private static RunRecord.Events events(
             List<FaultRecord> faults, List<DetectionRecord> detections, List<RollbackRecord> rollbacks) {
-        return new RunRecord.Events(faults, detections, rollbacks, HistogramSummary.EMPTY, HistogramSummary.EMPTY);
+        return new RunRecord.Events(faults, detections, rollbacks, RunRecord.LeftOut.NONE, HistogramSummary.EMPTY,
+                HistogramSummary.EMPTY);
     }
 }
