@@ -22,6 +22,8 @@ import picocli.CommandLine.TypeConversionException;
 
 /** The options that {@code run} and {@code attach} share. */
 final class ProtectionOptions {
+    private static final List<String> MEMORY_AREAS = List.of("heap", "stack", "data");
+
     @Option(names = "--interval", paramLabel = "TIME", defaultValue = "50ms", converter = Duration.class,
             description = "Time between two captures (default: ${DEFAULT-VALUE}).")
     private long intervalNs;
@@ -156,7 +158,7 @@ final class ProtectionOptions {
         public FaultSpec convert(String text) {
             try {
                 FaultSpec spec = FaultSpec.parse(text);
-                spec.requireRegisterOf(NativeProcess.registerNames());
+                spec.requirePlaceOf(NativeProcess.registerNames(), MEMORY_AREAS);
                 return spec;
             } catch (IllegalArgumentException e) {
                 throw new TypeConversionException(e.getMessage());

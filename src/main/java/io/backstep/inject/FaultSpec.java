@@ -16,7 +16,7 @@ import java.util.regex.Pattern;
  * the same seed.
  *
  * @param model {@link #REGISTER} or {@link #MEMORY}
- * @param place the name of a register or a memory area, or {@link #ANY}
+ * @param place the name of a register or a memory area (of regions: a region's name), or {@link #ANY}
  * @param fromNs the earliest time, in nanoseconds after the protection began
  * @param toNs the latest time, the same as the earliest if it is fixed
  * @param bits how many bits of one 64-bit word or register are inverted
@@ -27,17 +27,16 @@ public record FaultSpec(String model, String place, long fromNs, long toNs, long
     public static final String MEMORY = "memory";
     public static final String ANY = "any";
 
-    private static final List<String> AREAS = List.of("heap", "stack", "data", ANY);
     private static final Pattern REGISTER_NAME = Pattern.compile("[a-z][a-z0-9_]*");
-    private static final String FORM = "register[:NAME]@TIME or memory[:heap|stack|data]@TIME, "
+    private static final String FORM = "register[:NAME]@TIME or memory[:AREA]@TIME, "
             + "then ,seed=N or ,bits=K or ,noticed=TIME, such as register:rip@800ms,seed=7";
 
     public FaultSpec {
         if (!model.equals(REGISTER) && !model.equals(MEMORY)) {
             throw new IllegalArgumentException("model \"" + model + "\" is neither register nor memory");
         }
-        if (model.equals(MEMORY) && !AREAS.contains(place)) {
-            throw new IllegalArgumentException("memory area \"" + place + "\" is none of heap, stack, data, any");
+        if (model.equals(MEMORY) && (place.isEmpty() || place.indexOf('@') >= 0)) {
+            throw new IllegalArgumentException("\"" + place + "\" is no name of a memory area");
         }
         if (model.equals(REGISTER) && !REGISTER_NAME.matcher(place).matches()) {
             throw new IllegalArgumentException("\"" + place + "\" is no name of a register");
@@ -70,14 +69,15 @@ public record FaultSpec(String model, String place, long fromNs, long toNs, long
     }
 
     /**
-     * Refuses a register that a target does not have.
+     * Refuses a register or memory area that a target never has.
      *
      * @throws IllegalArgumentException one line that names those it has
      */
-    public void requireRegisterOf(List<String> registers) {
-        if (model.equals(REGISTER) && !place.equals(ANY) && !registers.contains(place)) {
-            throw new IllegalArgumentException(
-                    "there is no register " + place + ", only " + String.join(", ", registers));
+    public void requirePlaceOf(List<String> registers, List<String> areas) {
+        List<String> places = model.equals(REGISTER) ? registers : areas;
+        if (!place.equals(ANY) && !places.contains(place)) {
+            throw new IllegalArgumentException("there is no " + (model.equals(REGISTER) ? "register " : "memory area ")
+                    + place + ", only " + String.join(", ", places));
         }
     }
 

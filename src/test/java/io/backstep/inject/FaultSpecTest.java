@@ -76,11 +76,11 @@ class FaultSpecTest {
 
     @ParameterizedTest
     @CsvSource(delimiter = ';', value = {
-        "register ; no @TIME in it, expected register[:NAME]@TIME or memory[:heap|stack|data]@TIME, then ,seed=N or "
+        "register ; no @TIME in it, expected register[:NAME]@TIME or memory[:AREA]@TIME, then ,seed=N or "
                 + ",bits=K or ,noticed=TIME, such as register:rip@800ms,seed=7",
         "registers@1s ; model \"registers\" is neither register nor memory",
         "@1s ; model \"\" is neither register nor memory",
-        "memory:haep@1s ; memory area \"haep\" is none of heap, stack, data, any",
+        "memory:@1s ; \"\" is no name of a memory area",
         "register:@1s ; \"\" is no name of a register",
         "register:rip bit@1s ; \"rip bit\" is no name of a register",
         "register@soon ; \"soon\" is not a time: expected a number and ns, us, ms, s, m or h, such as 50ms",
@@ -106,16 +106,24 @@ class FaultSpecTest {
         assertFalse(e.getMessage().contains("\n"));
     }
 
-    @Test
-    void shouldRefuseARegisterThatATargetDoesNotHave() {
-        FaultSpec spec = FaultSpec.parse("register:ripp@1s,seed=4");
+    @ParameterizedTest
+    @CsvSource(delimiter = ';', value = {
+        "register:ripp@1s ; there is no register ripp, only rip, rsp",
+        "memory:haep@1s ; there is no memory area haep, only heap, stack"
+    })
+    void shouldRefuseAPlaceThatATargetDoesNotHave(String text, String message) {
+        FaultSpec spec = FaultSpec.parse(text);
 
-        IllegalArgumentException e =
-                assertThrows(IllegalArgumentException.class, () -> spec.requireRegisterOf(List.of("rip", "rsp")));
+        IllegalArgumentException e = assertThrows(IllegalArgumentException.class,
+                () -> spec.requirePlaceOf(List.of("rip", "rsp"), List.of("heap", "stack")));
 
-        assertEquals("there is no register ripp, only rip, rsp", e.getMessage());
-        FaultSpec.parse("register@1s").requireRegisterOf(List.of("rip"));
-        FaultSpec.parse("memory@1s").requireRegisterOf(List.of("rip"));
+        assertEquals(message, e.getMessage());
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"register@1s", "memory@1s", "register:rip@1s", "memory:order book@1s"})
+    void shouldAcceptAPlaceThatATargetHas(String text) {
+        FaultSpec.parse(text).requirePlaceOf(List.of("rip"), List.of("order book"));
     }
 
     @Test
