@@ -41,6 +41,7 @@ final class RegionStress implements RegionListener, EngineListener {
     private static final long LOOK_MS = 20;
     private static final long COLLECT_MS = 100;
     private static final long STALL_NS = TimeUnit.SECONDS.toNanos(10);
+    private static final long TELL_NS = TimeUnit.SECONDS.toNanos(20);
 
     private final ManyWritersQuiescence quiescence = new ManyWritersQuiescence();
     private final List<Region> regions = new ArrayList<>();
@@ -197,8 +198,13 @@ final class RegionStress implements RegionListener, EngineListener {
         long[] seen = new long[progress.length()];
         long[] sinceNs = new long[progress.length()];
         Arrays.fill(sinceNs, System.nanoTime());
+        long toldNs = System.nanoTime();
         while (System.nanoTime() - endNs < 0) {
             Thread.sleep(LOOK_MS);
+            if (System.nanoTime() - toldNs > TELL_NS) {
+                toldNs += TELL_NS;
+                System.out.println("so far: " + this);
+            }
             for (int i = 0; i < seen.length; i++) {
                 long now = System.nanoTime();
                 longestNs = Math.max(longestNs, now - sinceNs[i]);

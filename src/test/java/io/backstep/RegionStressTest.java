@@ -4,6 +4,7 @@ package io.backstep;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.io.BufferedReader;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
@@ -23,7 +24,9 @@ import org.junit.jupiter.api.io.TempDir;
  */
 class RegionStressTest {
     private static final long SEED = Long.getLong("backstep.seed", System.nanoTime());
+    private static final double SECONDS = 60;
     private static final long PATIENCE_S = 60;
+    private static final long LOOK_S = 1;
 
     @BeforeAll
     static void assumeProtection() {
@@ -33,7 +36,7 @@ class RegionStressTest {
 
     @Test
     void shouldNeverStallAWriter(@TempDir Path directory) throws Exception {
-        runInASmallHeap(directory, 10);
+        runInASmallHeap(directory, SECONDS);
     }
 
     static void runInASmallHeap(Path directory, double seconds) throws IOException, InterruptedException {
@@ -46,9 +49,13 @@ class RegionStressTest {
                 RegionStress.class.getName(), Long.toString(SEED), Double.toString(seconds)));
         Path output = directory.resolve("output");
         Process stress = new ProcessBuilder(command).redirectErrorStream(true).redirectOutput(output.toFile()).start();
-        try {
-            boolean ended = stress.waitFor((long) Math.ceil(seconds) + PATIENCE_S, TimeUnit.SECONDS);
-            System.out.print(Files.readString(output));
+        try (BufferedReader lines = Files.newBufferedReader(output)) {
+            long endNs = System.nanoTime() + (long) ((seconds + PATIENCE_S) * 1e9);
+            boolean ended;
+            do { // so that one sees how far it is
+                ended = stress.waitFor(LOOK_S, TimeUnit.SECONDS);
+                lines.lines().forEach(System.out::println);
+            } while (!ended && System.nanoTime() - endNs < 0);
             assertTrue(ended, "it does not end");
             assertEquals(0, stress.exitValue());
         } finally {
