@@ -14,6 +14,7 @@ import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletionException;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.BooleanSupplier;
@@ -22,6 +23,8 @@ import io.backstep.core.BackstepException;
 import io.backstep.core.BackstepException.Reason;
 import io.backstep.engine.EngineListener;
 import io.backstep.engine.RollbackRecord;
+import io.backstep.inject.FaultSpec;
+import io.backstep.inject.InjectionPlan;
 import io.backstep.target.process.Victim;
 import io.backstep.target.region.ChecksumDetector;
 import io.backstep.target.region.Detector;
@@ -281,6 +284,20 @@ class BackstepRegionTest {
     }
 
     @Test
+    void shouldUndoAFaultThatIsInjectedIntoARegionByItsName() throws Exception {
+        InjectionPlan plan = new InjectionPlan(List.of(FaultSpec.parse("memory:b@0ns,seed=3,noticed=0ns")));
+        try (Backstep backstep = Backstep.launch(context().region("a", MIB).region("b", MIB).faults(plan)
+                .intervalNs(TimeUnit.HOURS.toNanos(1)))) {
+            while (backstep.engine().status().rollbacks() == 0) {
+                backstep.agent().doWork();
+            }
+
+            assertTrue(backstep.engine().record("test").events().faults().get(0).where().startsWith("b 0x"));
+            assertEquals(0, sum(backstep.region("b").buffer()));
+        }
+    }
+
+    @Test
     void shouldProtectMoreThanTwoGibibytes() {
         long length = 3L << 30;
         try (Backstep backstep = Backstep.launch(context().region("large", length))) {
@@ -355,8 +372,41 @@ class BackstepRegionTest {
 
             assertEquals(Reason.FAILED, e.reason());
             assertTrue(e.getMessage().contains("did not come to rest"), e.getMessage());
+            assertEquals(1, backstep.engine().record("test").checkpoints().failed());
             quiescence.offline();
             backstep.checkpoint();
+        }
+    }
+
+    @Test
+    void shouldRollBackOnceTheWritersRest() {
+        SingleWriterQuiescence quiescence = new SingleWriterQuiescence();
+        List<String> heard = new CopyOnWriteArrayList<>();
+        EngineListener listener = new EngineListener() {
+            @Override
+            public void warning(String text) {
+                heard.add(text);
+            }
+
+            @Override
+            public void rolledBack(RollbackRecord rollback) {
+                heard.add(rollback.outcome().key() + " " + rollback.toCheckpoint());
+            }
+        };
+        try (Backstep backstep = Backstep.launch(context().region("a", MIB).quiescence(quiescence).listener(listener)
+                .intervalNs(TimeUnit.HOURS.toNanos(1)))) {
+            backstep.checkpoint();
+            quiescence.quiescentState(); // a writer that does not come here for a long time
+
+            assertEquals(Reason.FAILED, assertThrows(BackstepException.class, backstep::rollback).reason());
+            backstep.errorNoticed("application", Problem.now("wrong", "wrong"));
+            await("it is told", () -> heard.size() == 1);
+            await("it is tried again", () -> backstep.engine().status().errors() >= 2);
+            quiescence.offline();
+
+            await("it is rolled back", () -> heard.size() == 2);
+            assertTrue(heard.get(0).startsWith("no rollback: the writers of a did not come to rest"), heard.get(0));
+            assertEquals("recovered 2", heard.get(1));
         }
     }
 

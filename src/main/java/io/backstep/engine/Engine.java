@@ -224,20 +224,33 @@ public final class Engine implements Agent, AutoCloseable {
     private void onError(long now) {
         long earliestNs = event.earliestNs(recovery.assumedEarliestNs(now));
         if (recovery.isGivenUp(earliestNs)) { // told of once
-            target.resumeIntoError();
+            target.resume();
             return;
         }
         long told = log.rollbackCount();
         DetectionRecord detection = noted(event.detector(), event.what(), now, earliestNs, event.latestNs(now));
         String detail = event.detail();
-        boolean restored = rollBackToBest(now);
+        BackstepException restless = isProtecting ? haltFailure() : null;
+        boolean restored = restless == null && rollBackToBest(now);
         if (!restored) {
-            recovery.giveUp();
             target.resumeIntoError();
         }
         tell(detection, detail, told);
-        if (!restored) {
+        if (restless != null) {
+            warn("no rollback: " + restless.getMessage());
+        } else if (!restored) {
+            recovery.giveUp();
             listener.gaveUp(detail);
+        }
+    }
+
+    /** Why the target cannot be halted, whatever it is to be given; or null. The other reasons show in a rollback, too. */
+    private BackstepException haltFailure() {
+        try {
+            target.halt();
+            return null;
+        } catch (BackstepException e) {
+            return e.reason() == Reason.FAILED ? e : null;
         }
     }
 
@@ -385,12 +398,16 @@ public final class Engine implements Agent, AutoCloseable {
     /**
      * Rolls back, for the engine's thread: to the checkpoint of a number, or to the one most worth trying.
      *
-     * @throws BackstepException FAILED: it is not kept; REFUSED: none could be restored, the target runs on
+     * @throws BackstepException FAILED: it is not kept, or the target cannot be halted; REFUSED: none could be restored, the target runs on
      */
     public RollbackRecord rollBack(OptionalLong to) {
         requireProtection();
         long now = clock.getAsLong();
         Checkpoint wanted = to.isEmpty() ? null : numbered(to.getAsLong());
+        BackstepException restless = haltFailure();
+        if (restless != null) {
+            throw restless;
+        }
         long told = log.rollbackCount();
         DetectionRecord detection = noted("ctl", "rollback", now, recovery.assumedEarliestNs(now), now);
         boolean restored = wanted == null ? rollBackToBest(now) : rollBackTo(wanted, recovery.nextAttempt(), now);

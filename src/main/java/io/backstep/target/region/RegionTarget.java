@@ -45,6 +45,8 @@ public final class RegionTarget implements Target {
     private final RegionFaults faults;
     private NativeRegions regions;
     private Noticed told;
+    private boolean isPutOff; // what was noticed, since the writers did not rest
+    private long putOffNs;
     private boolean halted;
     private boolean captureOpen;
     private boolean haltedForCapture;
@@ -115,10 +117,10 @@ public final class RegionTarget implements Target {
 
     @Override
     public void await(long deadlineNs, TargetEvent event) {
-        if (waits && noticed.get() == null && !killed && !closed) {
-            park(deadlineNs);
+        if (waits && toBeTold() == null && !killed && !closed) {
+            park(isPutOff ? Math.min(deadlineNs, putOffNs + PATIENCE_NS) : deadlineNs);
         }
-        Noticed error = noticed.get();
+        Noticed error = toBeTold();
         if (killed || closed) {
             event.ended(0, killed ? "SIGKILL" : null);
         } else if (error != null) {
@@ -127,6 +129,11 @@ public final class RegionTarget implements Target {
         } else {
             event.none();
         }
+    }
+
+    private Noticed toBeTold() {
+        isPutOff &= System.nanoTime() - putOffNs < PATIENCE_NS;
+        return isPutOff ? null : noticed.get();
     }
 
     private static void report(String detector, Problem problem, TargetEvent event) {
@@ -139,7 +146,7 @@ public final class RegionTarget implements Target {
 
     private void park(long deadlineNs) {
         waiting = Thread.currentThread();
-        for (long left; !woken && noticed.get() == null && (left = deadlineNs - System.nanoTime()) > 0;) {
+        for (long left; !woken && toBeTold() == null && (left = deadlineNs - System.nanoTime()) > 0;) {
             LockSupport.parkNanos(this, left);
         }
         waiting = null;
@@ -157,7 +164,8 @@ public final class RegionTarget implements Target {
         requireLife();
         if (!halted && !quiescence.stop(System.nanoTime() + PATIENCE_NS)) {
             throw new BackstepException(Reason.FAILED,
-                    "the writers of " + name() + " did not come to rest within " + PATIENCE_NS / 1_000_000 + " ms");
+                    "the writers of " + name() + " did not come to rest within " + PATIENCE_NS / 1_000_000
+                            + " ms: one is online or inside for longer, or ended so; offline() or exit() first");
         }
         halted = true;
     }
@@ -172,6 +180,7 @@ public final class RegionTarget implements Target {
     public void resume() {
         noticed.compareAndSet(told, null);
         told = null;
+        isPutOff = false;
         letGo();
     }
 
@@ -180,9 +189,14 @@ public final class RegionTarget implements Target {
         quiescence.go();
     }
 
-    /** The application has been told by nobody: it may look at what the run reports. */
+    /** An error that was not tried to be undone, because the writers did not rest, is told again later. */
     @Override
     public void resumeIntoError() {
+        if (!halted && noticed.get() != null) {
+            putOffNs = System.nanoTime();
+            isPutOff = true;
+            return;
+        }
         resume();
     }
 
