@@ -24,7 +24,7 @@
 #include "vector.h"
 
 #define REGIONS_AT_ONCE 8192
-#define BLOCK 512 /* pages that one page of the kernel's tables tells of */
+#define NEAR 512 /* pages: the walk over as many costs about as much as a call */
 #define THERE (PAGE_IS_PRESENT | PAGE_IS_SWAPPED)
 
 struct bs_regions {
@@ -340,19 +340,17 @@ static int protect_written(const bs_regions *r, uint64_t first, uint64_t end) {
     return 0;
 }
 
-/* Protects pages in ascending order, and with each its neighbours: one call for a block costs less than one for a page. */
+/* Protects pages in ascending order; those that are near each other by one call, with all between them. */
 static int protect_again(const bs_regions *r, const uint64_t *pages, size_t count) {
     size_t range = 0;
     for (size_t i = 0; i < count;) {
         while (bs_ranges_at(&r->ranges, range)->end <= pages[i]) {
             range++;
         }
-        uint64_t first = pages[i] & ~(uint64_t) (BLOCK - 1), end = first + BLOCK;
-        for (; i < count && pages[i] < end + BLOCK && pages[i] < bs_ranges_at(&r->ranges, range)->end; i++) {
-            end = (pages[i] & ~(uint64_t) (BLOCK - 1)) + BLOCK;
+        uint64_t first = pages[i], end = first + 1, limit = bs_ranges_at(&r->ranges, range)->end;
+        for (i++; i < count && pages[i] < end + NEAR && pages[i] < limit; i++) {
+            end = pages[i] + 1;
         }
-        first = first > bs_ranges_at(&r->ranges, range)->first ? first : bs_ranges_at(&r->ranges, range)->first;
-        end = end < bs_ranges_at(&r->ranges, range)->end ? end : bs_ranges_at(&r->ranges, range)->end;
         int result = protect_written(r, first, end);
         if (result < 0) {
             return result;
