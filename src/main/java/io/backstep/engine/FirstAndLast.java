@@ -3,7 +3,9 @@ package io.backstep.engine;
 
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.Deque;
+import java.util.Iterator;
 import java.util.List;
 
 /** The first hundred and the last thousand of however many things; what is left out is counted. Not thread-safe. */
@@ -57,10 +59,18 @@ final class FirstAndLast<T> {
         return kept;
     }
 
-    /** The kept ones of those that came after there were a number of them. */
+    /** The kept ones of those that came after there were a number of them; quick if these are few. */
     List<T> since(long count) {
-        List<T> kept = kept();
-        int some = (int) Math.min(count() - count, kept.size());
-        return kept.subList(kept.size() - some, kept.size());
+        long some = count() - count;
+        if (some > last.size()) {
+            List<T> kept = kept();
+            return kept.subList((int) Math.max(0, kept.size() - some), kept.size());
+        }
+        List<T> since = new ArrayList<>();
+        for (Iterator<T> newest = last.descendingIterator(); since.size() < some;) {
+            since.add(newest.next());
+        }
+        Collections.reverse(since);
+        return since;
     }
 }
