@@ -132,7 +132,7 @@ public final class RegionTarget implements Target {
     }
 
     private Noticed toBeTold() {
-        isPutOff &= System.nanoTime() - putOffNs < PATIENCE_NS;
+        isPutOff = isPutOff && System.nanoTime() - putOffNs < PATIENCE_NS;
         return isPutOff ? null : noticed.get();
     }
 
