@@ -7,11 +7,13 @@ import java.util.concurrent.TimeUnit;
 import io.backstep.Backstep;
 import io.backstep.core.LongVector;
 import io.backstep.core.Pages;
+import io.backstep.target.region.Quiescence;
 import io.backstep.target.region.Region;
 import io.backstep.target.region.RegionListener;
 import io.backstep.target.region.SingleWriterQuiescence;
 import org.agrona.MutableDirectBuffer;
 import org.agrona.UnsafeApi;
+import org.agrona.concurrent.Agent;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.BenchmarkMode;
 import org.openjdk.jmh.annotations.Level;
@@ -32,14 +34,19 @@ import org.openjdk.jmh.annotations.TearDown;
 @State(Scope.Thread)
 public class Writers {
     static final int MIB = 256;
+    static final String NONE = "none";
+    static final String THREAD = "thread";
+    static final String AGENT = "agent";
     private static final double PERCENT = 1;
     private static final int RECORD_BYTES = 64;
     private static final int UPDATES = 64;
+    private static final int ROUNDS_OF_AGENT = 16; // some 10 us
 
     @Param({"10", "50"})
     public int intervalMs;
-    @Param({"false", "true"})
-    public boolean isProtected;
+    /** By nobody, by a thread of backstep's own, or by the writer itself, which has backstep's agent in its duty cycle. */
+    @Param({NONE, THREAD, AGENT})
+    public String protection;
     private final SingleWriterQuiescence quiescence = new SingleWriterQuiescence();
     private final SplittableRandom random = new SplittableRandom(1);
     private PageSets pages;
@@ -47,14 +54,21 @@ public class Writers {
     private long windowEndNs;
     private volatile boolean isCaptured;
     private Backstep backstep;
+    private Agent agent;
+    private boolean isProtected;
     private long beganNs;
+    private long workedNs;
+    private int rounds;
 
     @Setup
     public void protect() {
         Region region = Memory.ofSmallPages(MIB);
         pages = new PageSets(region, PERCENT);
+        isProtected = !protection.equals(NONE);
         if (isProtected) {
-            backstep = Backstep.launch(new Backstep.Context().region(region).quiescence(quiescence)
+            boolean byAgent = protection.equals(AGENT);
+            backstep = Backstep.launch(new Backstep.Context().region(region)
+                    .quiescence(byAgent ? Quiescence.CALLER : quiescence)
                     .regionListener(new RegionListener() {
                         @Override
                         public int onCheckpoint(MutableDirectBuffer record) {
@@ -63,18 +77,21 @@ public class Writers {
                         }
                     })
                     .intervalNs(TimeUnit.MILLISECONDS.toNanos(intervalMs)));
+            agent = byAgent ? backstep.agent() : null;
         }
-        beganNs = windowEndNs = System.nanoTime();
+        windowEndNs = System.nanoTime();
     }
 
     @Setup(Level.Iteration)
     public void online() {
+        beganNs = System.nanoTime();
         quiescence.online();
     }
 
     @TearDown(Level.Iteration)
     public void offline() {
         quiescence.offline();
+        workedNs += System.nanoTime() - beganNs;
     }
 
     /** What was not captured does not count as protected. */
@@ -84,7 +101,7 @@ public class Writers {
             return;
         }
         long captures = backstep.checkpoint();
-        long intervals = TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - beganNs) / intervalMs;
+        long intervals = TimeUnit.NANOSECONDS.toMillis(workedNs) / intervalMs;
         backstep.close();
         if (captures < intervals / 2) {
             throw new IllegalStateException(captures + " captures in " + intervals + " intervals");
@@ -92,7 +109,7 @@ public class Writers {
     }
 
     @Benchmark
-    public void update() {
+    public void update() throws Exception {
         long now = System.nanoTime();
         if (window == null || (isProtected ? isCaptured : now - windowEndNs >= 0)) {
             isCaptured = false;
@@ -104,7 +121,11 @@ public class Writers {
             long page = window.get((bits >>> 32) * window.size() >>> 32);
             change(page + (bits & Pages.PAGE_SIZE - RECORD_BYTES), bits);
         }
-        if (isProtected) {
+        if (agent != null) {
+            if (++rounds % ROUNDS_OF_AGENT == 0) {
+                agent.doWork();
+            }
+        } else if (isProtected) {
             quiescence.quiescentState();
         }
     }
