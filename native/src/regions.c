@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Tracked ranges of this process's own memory. Which pages were written is noted by the kernel as for another process:
- * asynchronous write-protection, so that a writer never waits for anybody; but nothing has to be frozen or injected, and
- * pages are copied by memcpy. That nobody writes during a capture or a rollback is the caller's business.
+ * asynchronous write-protection, so that a writer never waits for anybody; but nothing has to be frozen or injected,
+ * and pages are copied by memcpy. That nobody writes during a capture or a rollback is the caller's business.
  *
  * At the start every page is marked as not written, those too that are not there yet. From then on a scan need not ask
- * whether a page is there, which makes it cheap: what has no mark was written, or was given back to the kernel since, and
- * reads as zeros. Pages that are there at the start are part of the first capture.
+ * whether a page is there, which makes it cheap: what has no mark was written, or was given back to the kernel since,
+ * and reads as zeros. Pages that are there at the start are part of the first capture.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -20,7 +20,7 @@
 
 #include "clock.h"
 #include "error.h"
-#include "kernel.h"
+#include "pagemap.h"
 #include "vector.h"
 
 #define REGIONS_AT_ONCE 8192
@@ -106,40 +106,17 @@ static bool overlaps(const bs_regions *r, uint64_t first, uint64_t end) {
     return false;
 }
 
-static int scan(bs_regions *r, struct pm_scan_arg *scan, int (*visit)(bs_regions *, const struct page_region *)) {
-    scan->size = sizeof *scan;
-    scan->vec = (uint64_t) (uintptr_t) r->room;
-    scan->vec_len = REGIONS_AT_ONCE;
-    while (scan->start < scan->end) {
-        int count = ioctl(r->pagemap, PAGEMAP_SCAN, scan);
-        if (count < 0 && errno == EINTR) {
-            continue;
-        }
-        if (count < 0) {
-            return bs_fail_errno("scan %llx-%llx", (unsigned long long) scan->start, (unsigned long long) scan->end);
-        }
-        for (int i = 0; i < count; i++) {
-            int result = visit(r, r->room + i);
-            if (result < 0) {
-                return result;
-            }
-        }
-        if (scan->walk_end <= scan->start) {
-            break;
-        }
-        scan->start = scan->walk_end;
-    }
-    return 0;
+static int scan(bs_regions *r, const struct bs_walk *walk, bs_region_visitor visit) {
+    return bs_pagemap_walk(r->pagemap, walk, r->room, REGIONS_AT_ONCE, visit, r);
 }
 
-static int visit_there(bs_regions *r, const struct page_region *region) {
-    return region->categories & (PAGE_IS_FILE | PAGE_IS_PFNZERO)
-               ? 0
-               : bs_ranges_add(&r->found, region->start / BS_PAGE_SIZE, region->end / BS_PAGE_SIZE);
-}
-
-static int visit_written(bs_regions *r, const struct page_region *region) {
+static int visit_written(void *context, const struct page_region *region) {
+    bs_regions *r = context;
     return bs_ranges_add(&r->found, region->start / BS_PAGE_SIZE, region->end / BS_PAGE_SIZE);
+}
+
+static int visit_there(void *context, const struct page_region *region) {
+    return region->categories & (PAGE_IS_FILE | PAGE_IS_PFNZERO) ? 0 : visit_written(context, region);
 }
 
 /* What was found is carried, until its pages are copied. */
@@ -201,15 +178,12 @@ int bs_regions_add(bs_regions *r, uint64_t address, uint64_t length) {
     if (result < 0) {
         return result;
     }
-    struct uffdio_register registration = {.range = {.start = address, .len = length},
-                                           .mode = UFFDIO_REGISTER_MODE_WP};
+    struct uffdio_register registration = {.range = {.start = address, .len = length}, .mode = UFFDIO_REGISTER_MODE_WP};
     if (ioctl(r->uffd, UFFDIO_REGISTER, &registration) < 0) {
         return bs_fail_errno("track %llu bytes at %llx", (unsigned long long) length, (unsigned long long) address);
     }
-    struct pm_scan_arg there = {.start = address,
-                                .end = address + length,
-                                .category_anyof_mask = THERE,
-                                .return_mask = PAGE_IS_FILE | PAGE_IS_PFNZERO};
+    struct bs_walk there = {
+        .start = address, .end = address + length, .any_of = THERE, .tell = PAGE_IS_FILE | PAGE_IS_PFNZERO};
     r->found.size = 0;
     result = scan(r, &there, visit_there); /* before there are marks, which look like pages in swap */
     if (result < 0 || (result = carry(r)) < 0 || (result = protect(r, address, length)) < 0) {
@@ -226,16 +200,17 @@ static void end_phase(bs_regions *r, int phase) {
     r->phase_began_ns = now;
 }
 
-/* Finds what was written; with flags PM_SCAN_WP_MATCHING it is protected again. */
-static int find_written(bs_regions *r, uint64_t flags) {
+/* Finds what was written; with flags PM_SCAN_WP_MATCHING it is protected again, but for what is predicted. */
+static int find_written(bs_regions *r, uint64_t flags, const struct bs_vector *predicted) {
     r->found.size = 0;
     for (size_t i = 0; i < bs_ranges_count(&r->ranges); i++) {
         const struct bs_range *range = bs_ranges_at(&r->ranges, i);
-        struct pm_scan_arg written = {.flags = flags,
-                                      .start = range->first * BS_PAGE_SIZE,
-                                      .end = range->end * BS_PAGE_SIZE,
-                                      .category_mask = PAGE_IS_WRITTEN,
-                                      .return_mask = PAGE_IS_WRITTEN};
+        struct bs_walk written = {.flags = flags,
+                                  .start = range->first * BS_PAGE_SIZE,
+                                  .end = range->end * BS_PAGE_SIZE,
+                                  .all_of = PAGE_IS_WRITTEN,
+                                  .tell = PAGE_IS_WRITTEN,
+                                  .spared = predicted};
         int result = scan(r, &written, visit_written);
         if (result < 0) {
             r->all_written = true;
@@ -264,7 +239,9 @@ int bs_regions_capture(bs_regions *r, struct bs_capture *c) {
     if (!(c->flags & BS_CAPTURE_CONTINUE)) {
         memset(r->phase_ns, 0, sizeof r->phase_ns);
         r->began_ns = r->phase_began_ns = bs_now_ns();
-        int result = find_written(r, PM_SCAN_WP_MATCHING);
+        size_t size = c->predicted_count * sizeof(struct bs_range);
+        struct bs_vector predicted = {(char *) (uintptr_t) c->predicted, size, size};
+        int result = find_written(r, PM_SCAN_WP_MATCHING, &predicted);
         if (result == 0) {
             result = bs_ranges_list(&r->pages, written(r));
         }
@@ -301,7 +278,7 @@ void bs_regions_capture_abandon(bs_regions *r) {
 /* ---- rollbacks --------------------------------------------------------------------------------------------------- */
 
 int bs_regions_restore_begin(bs_regions *r, struct bs_restore *restore) {
-    int result = find_written(r, 0);
+    int result = find_written(r, 0, NULL);
     if (result < 0) {
         return result;
     }

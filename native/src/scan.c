@@ -26,7 +26,7 @@
 #include <string.h>
 
 #include "error.h"
-#include "kernel.h"
+#include "pagemap.h"
 #include "process.h"
 
 #define REGIONS_AT_ONCE 16384
@@ -49,81 +49,25 @@ struct bs_scan_room {
     bool overlooked;
 };
 
-struct walk {
-    uint64_t start;
-    uint64_t end;
-    uint64_t flags;
-    uint64_t inverted;
-    uint64_t all_of;
-    uint64_t any_of;
-    uint64_t tell;
-};
-
 typedef int (*region_visitor)(struct bs_process *p, const struct page_region *region);
 
-static int walk(struct bs_process *p, const struct walk *walk, struct page_region *regions, size_t room,
-                region_visitor visit) {
-    struct pm_scan_arg scan = {.size = sizeof scan,
-                               .flags = walk->flags,
-                               .start = walk->start,
-                               .end = walk->end,
-                               .vec = (uint64_t) (uintptr_t) regions,
-                               .vec_len = room,
-                               .category_inverted = walk->inverted,
-                               .category_mask = walk->all_of,
-                               .category_anyof_mask = walk->any_of,
-                               .return_mask = walk->tell | (p->no_guard_category ? 0 : PAGE_IS_GUARD)};
-    while (scan.start < scan.end) {
-        int count = ioctl(p->pagemap, PAGEMAP_SCAN, &scan);
-        if (count < 0 && errno == EINTR) {
-            continue;
-        }
-        if (count < 0 && errno == EINVAL && !p->no_guard_category) {
-            p->no_guard_category = true;
-            scan.return_mask &= ~(uint64_t) PAGE_IS_GUARD;
-            continue;
-        }
-        if (count < 0) {
-            return bs_fail_errno("scan the pages of process %d", (int) p->pid);
-        }
-        for (int i = 0; i < count; i++) {
-            int result = regions[i].categories & PAGE_IS_GUARD ? 0 : visit(p, regions + i);
-            if (result < 0) {
-                return result;
-            }
-        }
-        if (scan.walk_end <= scan.start) {
-            break;
-        }
-        scan.start = scan.walk_end;
-    }
-    return 0;
+struct visit {
+    struct bs_process *process;
+    region_visitor visitor;
+};
+
+static int visit_unless_guard(void *context, const struct page_region *region) {
+    const struct visit *visit = context;
+    return region->categories & PAGE_IS_GUARD ? 0 : visit->visitor(visit->process, region);
 }
 
-/* As walk, but predicted pages are only told of. */
-static int walk_protecting(struct bs_process *p, const struct walk *whole, size_t room, region_visitor visit) {
-    struct walk part = *whole;
-    const struct bs_range *predicted = (const struct bs_range *) p->predicted.data;
-    size_t count = bs_ranges_count(&p->predicted);
-    for (size_t i = 0; i < count && predicted[i].first * BS_PAGE_SIZE < whole->end; i++) {
-        if (predicted[i].end * BS_PAGE_SIZE <= part.start) {
-            continue;
-        }
-        uint64_t first = predicted[i].first * BS_PAGE_SIZE, end = predicted[i].end * BS_PAGE_SIZE;
-        part.flags = PM_SCAN_WP_MATCHING;
-        part.end = first;
-        int result = part.start < part.end ? walk(p, &part, p->scan_room->regions, room, visit) : 0;
-        part.flags = 0;
-        part.start = first > part.start ? first : part.start;
-        part.end = end < whole->end ? end : whole->end;
-        if (result < 0 || (result = walk(p, &part, p->scan_room->regions, room, visit)) < 0) {
-            return result;
-        }
-        part.start = part.end;
-    }
-    part.flags = PM_SCAN_WP_MATCHING;
-    part.end = whole->end;
-    return part.start < part.end ? walk(p, &part, p->scan_room->regions, room, visit) : 0;
+/* Guard pages are not there for us, where the kernel tells them apart. */
+static int walk(struct bs_process *p, const struct bs_walk *wanted, struct page_region *regions, size_t room,
+                region_visitor visitor) {
+    struct visit visit = {p, visitor};
+    struct bs_walk asked = *wanted;
+    asked.tell |= p->no_guard_category ? 0 : PAGE_IS_GUARD;
+    return bs_pagemap_walk(p->pagemap, &asked, regions, room, visit_unless_guard, &visit);
 }
 
 static const struct bs_mapping *mappings_of(const struct bs_process *p, size_t *count) {
@@ -144,7 +88,7 @@ static int visit_lost(struct bs_process *p, const struct page_region *region) {
 /* Fills lost: what is there in a range of memory that is not registered. */
 int bs_scan_lost(struct bs_process *p, uint64_t start, uint64_t end) {
     struct page_region regions[REGIONS_AT_ONCE_IN_FILE];
-    struct walk unregistered = {
+    struct bs_walk unregistered = {
         .start = start, .end = end, .inverted = PAGE_IS_WPALLOWED, .all_of = PAGE_IS_WPALLOWED, .any_of = THERE};
     p->lost.size = 0;
     return walk(p, &unregistered, regions, REGIONS_AT_ONCE_IN_FILE, visit_lost);
@@ -182,11 +126,13 @@ static int walk_files(struct bs_process *p) {
         if (!is_tracked_file(mappings + i) || !(holds_pages(p, mappings + i, &cursor) || p->all_dirty || p->loose)) {
             continue;
         }
-        struct walk file = {.start = mappings[i].start,
-                            .end = mappings[i].end,
-                            .any_of = THERE,
-                            .tell = PAGE_IS_WRITTEN | PAGE_IS_FILE | PAGE_IS_PFNZERO | PAGE_IS_SWAPPED};
-        int result = walk_protecting(p, &file, REGIONS_AT_ONCE_IN_FILE, visit_known_file);
+        struct bs_walk file = {.start = mappings[i].start,
+                               .end = mappings[i].end,
+                               .flags = PM_SCAN_WP_MATCHING,
+                               .spared = &p->predicted,
+                               .any_of = THERE,
+                               .tell = PAGE_IS_WRITTEN | PAGE_IS_FILE | PAGE_IS_PFNZERO | PAGE_IS_SWAPPED};
+        int result = walk(p, &file, p->scan_room->regions, REGIONS_AT_ONCE_IN_FILE, visit_known_file);
         if (result < 0) {
             return result;
         }
@@ -202,7 +148,7 @@ static int visit_new_in_file(struct bs_process *p, const struct page_region *reg
 
 static int look_closely(struct bs_process *p, uint64_t start, uint64_t end) {
     struct page_region regions[REGIONS_AT_ONCE_IN_FILE];
-    struct walk part = {.start = start, .end = end, .any_of = THERE, .tell = PAGE_IS_FILE | PAGE_IS_PFNZERO};
+    struct bs_walk part = {.start = start, .end = end, .any_of = THERE, .tell = PAGE_IS_FILE | PAGE_IS_PFNZERO};
     return walk(p, &part, regions, REGIONS_AT_ONCE_IN_FILE, visit_new_in_file);
 }
 
@@ -241,9 +187,10 @@ static int visit_written(struct bs_process *p, const struct page_region *region)
 }
 
 static int walk_written(struct bs_process *p) {
-    struct walk everything = {.end = ADDRESS_END, .all_of = PAGE_IS_WRITTEN, .any_of = THERE, .tell = PAGE_IS_PFNZERO};
+    struct bs_walk everything = {
+        .end = ADDRESS_END, .all_of = PAGE_IS_WRITTEN, .any_of = THERE, .tell = PAGE_IS_PFNZERO};
     p->scan_room->cursor = 0;
-    return walk_protecting(p, &everything, REGIONS_AT_ONCE, visit_written);
+    return walk(p, &everything, p->scan_room->regions, REGIONS_AT_ONCE, visit_written);
 }
 
 /* ---- holes ------------------------------------------------------------------------------------------------------- */
@@ -279,10 +226,10 @@ static int walk_holes(struct bs_process *p) {
             i++;
             continue;
         }
-        struct walk group = {.start = mappings[i].start,
-                             .inverted = PAGE_IS_PRESENT | PAGE_IS_WPALLOWED,
-                             .any_of = PAGE_IS_PRESENT | PAGE_IS_WPALLOWED,
-                             .tell = PAGE_IS_PRESENT | PAGE_IS_WPALLOWED | PAGE_IS_SWAPPED};
+        struct bs_walk group = {.start = mappings[i].start,
+                                .inverted = PAGE_IS_PRESENT | PAGE_IS_WPALLOWED,
+                                .any_of = PAGE_IS_PRESENT | PAGE_IS_WPALLOWED,
+                                .tell = PAGE_IS_PRESENT | PAGE_IS_WPALLOWED | PAGE_IS_SWAPPED};
         while (i < count && !(mappings[i].flags & MAPPING_SHARED)) {
             group.end = mappings[i++].end;
         }
@@ -299,7 +246,7 @@ static int walk_holes(struct bs_process *p) {
  * in swap, so nothing is told.
  */
 int bs_scan_warm(struct bs_process *p) {
-    struct walk everything = {.end = ADDRESS_END, .all_of = PAGE_IS_PRESENT | PAGE_IS_SWAPPED};
+    struct bs_walk everything = {.end = ADDRESS_END, .all_of = PAGE_IS_PRESENT | PAGE_IS_SWAPPED};
     return p->scan_room ? walk(p, &everything, p->scan_room->regions, REGIONS_AT_ONCE, visit_hole) : 0;
 }
 

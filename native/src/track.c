@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "error.h"
-#include "kernel.h"
+#include "pagemap.h"
 #include "process.h"
 
 int bs_track_open(struct bs_process *p, uint64_t *interrupted_ns) {
@@ -47,6 +47,7 @@ int bs_track_open(struct bs_process *p, uint64_t *interrupted_ns) {
     if (ioctl(p->uffd, UFFDIO_API, &api) < 0 || !(api.features & UFFD_FEATURE_WP_ASYNC)) {
         return bs_fail_errno("asynchronous write-protection for process %d", (int) p->pid);
     }
+    p->no_guard_category = !bs_pagemap_knows(p->pagemap, PAGE_IS_GUARD);
     p->mappings.size = 0; /* nothing is registered yet */
     return 0;
 }
