@@ -4,6 +4,7 @@
 // FEW is defined.
 
 #ifndef FEW
+#define STB_RECT_PACK_IMPLEMENTATION
 #define STB_TRUETYPE_IMPLEMENTATION
 #define STB_IMAGE_IMPLEMENTATION
 #define STB_IMAGE_RESIZE_IMPLEMENTATION
@@ -19,14 +20,13 @@
 #include <stb/stb_image_write.h>
 #include <stb/stb_dxt.h>
 #include <stb/stb_perlin.h>
+#include <stb/stb_rect_pack.h>
 #include <stb/stb_truetype.h>
 #include <stb/stb_ds.h>
 #include <stb/stb_hexwave.h>
 #include <stb/stb_c_lexer.h>
 #endif
 
-#define STB_RECT_PACK_IMPLEMENTATION
 #define STB_SPRINTF_IMPLEMENTATION
-#include <stb/stb_rect_pack.h>
 #include <stb/stb_sprintf.h>
 #include <stb/stb_vorbis.h>

@@ -4,7 +4,7 @@ package io.backstep.bench;
 import com.sun.jna.Native;
 
 /** The one thing that Java does not tell: what the children that have ended used. */
-final class LibC {
+public final class LibC {
     private static final int RUSAGE_CHILDREN = -1;
     /** struct rusage, in words: user time and system time, each in seconds and microseconds; ...; minor page faults; ... */
     private static final int USER_S = 0;
@@ -24,8 +24,8 @@ final class LibC {
     static native int getrusage(int who, long[] usage);
 
     /** Sums over all children of this process that have ended and were waited for. */
-    record Used(long processorNs, long pageFaults) {
-        static Used byEndedChildren() {
+    public record Used(long processorNs, long pageFaults) {
+        public static Used byEndedChildren() {
             long[] usage = new long[WORDS];
             if (getrusage(RUSAGE_CHILDREN, usage) != 0) {
                 throw new IllegalStateException("getrusage");
@@ -34,7 +34,7 @@ final class LibC {
                     usage[MINOR_FAULTS]);
         }
 
-        Used since(Used earlier) {
+        public Used since(Used earlier) {
             return new Used(processorNs - earlier.processorNs, pageFaults - earlier.pageFaults);
         }
     }
