@@ -2,8 +2,10 @@
 package io.backstep.bench;
 
 import java.util.Arrays;
+import java.util.List;
 import java.util.SplittableRandom;
 import java.util.function.ToDoubleFunction;
+import java.util.stream.Stream;
 
 /** Numbers of one kind in the order in which they were measured, and what is told of them. */
 public final class Sample {
@@ -95,16 +97,25 @@ public final class Sample {
     }
 
     /** The 95 % interval of the ratio of a statistic of one sample to that of another. */
-    static Interval ofRatio(Sample over, Sample under, ToDoubleFunction<Sample> statistic) {
+    public static Interval ofRatio(Sample over, Sample under, ToDoubleFunction<Sample> statistic) {
+        return ofMeanRatio(List.of(over), List.of(under), statistic);
+    }
+
+    /** The 95 % interval of the mean of the ratios of a statistic of some samples to that of others, one by one. */
+    public static Interval ofMeanRatio(List<Sample> over, List<Sample> under, ToDoubleFunction<Sample> statistic) {
         SplittableRandom random = new SplittableRandom(SEED);
         Sample drawn = new Sample();
-        for (int i = 0; i < RESAMPLES && over.size > 0 && under.size > 0; i++) {
-            drawn.add(statistic.applyAsDouble(over.resample(random)) / statistic.applyAsDouble(under.resample(random)));
+        for (int i = 0; i < RESAMPLES && Stream.concat(over.stream(), under.stream()).allMatch(sample -> sample.size > 0); i++) {
+            double sum = 0;
+            for (int j = 0; j < over.size(); j++) {
+                sum += statistic.applyAsDouble(over.get(j).resample(random)) / statistic.applyAsDouble(under.get(j).resample(random));
+            }
+            drawn.add(sum / over.size());
         }
         return new Interval(drawn.quantile(TAIL), drawn.quantile(1 - TAIL));
     }
 
     /** From here to there. */
-    record Interval(double low, double high) {
+    public record Interval(double low, double high) {
     }
 }

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.backstep.bench.programs;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.LocalDate;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
+
+import io.backstep.bench.Sample;
+import io.backstep.bench.Table;
+
+/**
+ * What protection costs twelve real programs. The ways to run one take turns, with an undisturbed run before each
+ * interval's, and each round begins with another way. Arguments name programs; none: all. The exit status is 1 when a program wrote
+ * something else under protection than undisturbed; whether the figures hold is told, no more.
+ */
+public final class ProgramBench {
+    private static final Map<String, String> ENVIRONMENT = System.getenv();
+
+    private final boolean quick = "1".equals(ENVIRONMENT.get("QUICK"));
+    private final Path home = Path.of(System.getProperty("bench.home"));
+    private final Path work = home.resolve("target/bench-programs");
+    private final Runner runner = new Runner(home, work, quick ? "quick" : "full");
+    private final Results results = new Results();
+    private final List<Row> rows = new ArrayList<>();
+    private final List<Integer> intervalsMs = words("INTERVALS", quick ? "50 10" : "50 20 10 5").map(Integer::valueOf).toList();
+
+    private ProgramBench() {
+    }
+
+    public static void main(String[] names) throws Exception {
+        System.exit(new ProgramBench().run(List.of(names)));
+    }
+
+    private int run(List<String> names) throws IOException, InterruptedException {
+        System.out.print(host());
+        for (String text : words("CONFIGS", "copy:off copy:last copy:cost cow:cost").toList()) {
+            Row row = Row.of(text);
+            String refusal = runner.refusal(row);
+            if (refusal == null) {
+                rows.add(row);
+            } else {
+                System.out.println("left out: " + row + ": " + refusal);
+            }
+        }
+        for (Program program : Program.all(home.resolve("bench/programs/list"))) {
+            if (names.isEmpty() || names.contains(program.name())) {
+                System.err.println(program.name());
+                measure(program);
+            }
+        }
+        return tell();
+    }
+
+    private void measure(Program program) throws IOException, InterruptedException {
+        runner.undisturbed(program); // its files are read once
+        int rounds = Integer.parseInt(ENVIRONMENT.getOrDefault("ROUNDS", Integer.toString(quick ? Math.max(2, 6 / rows.size()) : 3)));
+        for (int round = 0; round < rounds; round++) {
+            for (int intervalMs : intervalsMs) {
+                if (quick && round > 0 && intervalMs != intervalsMs.get(0)) {
+                    continue; // in the short form only the first interval is run more than once
+                }
+                results.addUndisturbed(program, runner.undisturbed(program));
+                for (int i = 0; i < rows.size(); i++) {
+                    Row row = rows.get((i + round) % rows.size());
+                    results.add(program, new Results.Way(row, intervalMs), runner.underProtection(program, row, intervalMs));
+                }
+            }
+        }
+        results.finish(program);
+    }
+
+    private int tell() throws IOException {
+        List<Results.Way> ways = intervalsMs.stream().flatMap(ms -> rows.stream().map(row -> new Results.Way(row, ms))).toList();
+        intervalsMs.forEach(intervalMs -> System.out.print(Tables.ofInterval(results, rows, intervalMs)));
+        System.out.print(Claims.judge(results, rows, intervalsMs));
+        Files.writeString(work.resolve("results.csv"), Csv.of(results, ways));
+        Files.writeString(work.resolve("overhead.svg"), Chart.of(results, rows, intervalsMs));
+        System.out.println("also in " + home.relativize(work.resolve("results.csv")) + " and "
+                + home.relativize(work.resolve("overhead.svg")));
+        boolean allSame = results.programs().stream()
+                .allMatch(program -> ways.stream().allMatch(way -> results.sameOutput(program, way)));
+        return allSame ? 0 : 1;
+    }
+
+    private static Stream<String> words(String variable, String byDefault) {
+        return Stream.of(ENVIRONMENT.getOrDefault(variable, byDefault).trim().split(" +"));
+    }
+
+    private String host() throws IOException {
+        return Table.text("backstep %s, %s, %s %s, %d processors, JDK %s, load %s, %s form, resampling seed %d%n",
+                System.getProperty("bench.commit", "?"), LocalDate.now(), System.getProperty("os.name"),
+                System.getProperty("os.version"), Runtime.getRuntime().availableProcessors(),
+                System.getProperty("java.runtime.version"), Files.readString(Path.of("/proc/loadavg")).split(" ")[0],
+                quick ? "quick" : "full", Sample.SEED);
+    }
+}

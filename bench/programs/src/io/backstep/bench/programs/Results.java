@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.backstep.bench.programs;
+
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.ToDoubleFunction;
+
+import io.backstep.bench.Sample;
+
+/** What was measured, and the figures that are made of it. An overhead is a share: 0.01 is one percent. */
+final class Results {
+    /** A row at an interval. */
+    record Way(Row row, int intervalMs) {
+    }
+
+    private final List<Program> programs = new ArrayList<>();
+    private final Map<Program, Cell> undisturbed = new LinkedHashMap<>();
+    private final Map<Program, Map<Way, Cell>> cells = new HashMap<>();
+
+    void addUndisturbed(Program program, Run run) {
+        undisturbed.computeIfAbsent(program, key -> new Cell()).add(run);
+    }
+
+    void add(Program program, Way way, Run run) {
+        cells.computeIfAbsent(program, key -> new HashMap<>()).computeIfAbsent(way, key -> new Cell()).add(run);
+    }
+
+    /** All of this program has been measured. */
+    void finish(Program program) {
+        programs.add(program);
+    }
+
+    List<Program> programs() {
+        return programs;
+    }
+
+    Cell undisturbed(Program program) {
+        return undisturbed.get(program);
+    }
+
+    Cell cell(Program program, Way way) {
+        return cells.get(program).get(way);
+    }
+
+    /** Did it write under protection what it writes undisturbed? */
+    boolean sameOutput(Program program, Way way) {
+        return cell(program, way).wrote(undisturbed(program).digest()) && undisturbed(program).wrote(undisturbed(program).digest());
+    }
+
+    double overhead(Program program, Way way, ToDoubleFunction<Sample> statistic) {
+        return statistic.applyAsDouble(cell(program, way).ownMs()) / statistic.applyAsDouble(undisturbed(program).ownMs()) - 1;
+    }
+
+    /** The figure that is judged. */
+    double overhead(Program program, Way way) {
+        return overhead(program, way, Sample::lowerQuartile);
+    }
+
+    Sample.Interval overheadInterval(Program program, Way way) {
+        return less(Sample.ofRatio(cell(program, way).ownMs(), undisturbed(program).ownMs(), Sample::lowerQuartile));
+    }
+
+    double wallOverhead(Program program, Way way) {
+        return cell(program, way).of(Run::wallMs).lowerQuartile() / undisturbed(program).of(Run::wallMs).lowerQuartile() - 1;
+    }
+
+    double meanOverhead(Way way) {
+        return programs.stream().mapToDouble(program -> overhead(program, way)).average().orElse(Double.NaN);
+    }
+
+    /** How sure the mean is for these programs: their runs are resampled, the programs are not. */
+    Sample.Interval meanInterval(Way way) {
+        return less(Sample.ofMeanRatio(programs.stream().map(program -> cell(program, way).ownMs()).toList(),
+                programs.stream().map(program -> undisturbed(program).ownMs()).toList(), Sample::lowerQuartile));
+    }
+
+    private static Sample.Interval less(Sample.Interval ratio) {
+        return new Sample.Interval(ratio.low() - 1, ratio.high() - 1);
+    }
+}
