@@ -5,6 +5,7 @@
 #   make test          all tests but the long ones: native, unit, integration
 #   make soak          the long tests
 #   make bench         the benchmarks
+#   make bench-programs  what protection costs twelve real programs (installs them)
 #   make bench-regions the benchmarks of protected regions (fetches JMH)
 #   make sanitize      the native library's tests under address and undefined-behaviour sanitizers
 #   make install-deps  install the system packages that all this needs (Debian, as root)
@@ -25,7 +26,7 @@ END = @mv target/.began $(BUILT)
 # With the directories, so that a removed file counts too.
 SOURCES := pom.xml LICENSE $(shell find src/main native -path native/test -prune -o -print)
 
-.PHONY: all demo test soak bench bench-regions sanitize clean install-deps build-deps
+.PHONY: all demo test soak bench bench-programs bench-regions sanitize clean install-deps build-deps
 .NOTPARALLEL:
 
 all: $(BUILT)
@@ -41,6 +42,10 @@ demo: $(BUILT) install-deps
 
 bench: $(BUILT) install-deps
 	@bench/run.sh
+
+bench-programs: $(BUILT)
+	@.ci/deps build programs
+	@bench/programs/run.sh
 
 bench-regions: $(BUILT) build-deps
 	@bench/regions/run.sh

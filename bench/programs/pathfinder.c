@@ -10,11 +10,10 @@
 enum { WALL = 0, ROUGHEST = 8, DIRECTIONS = 8, STRAIGHT = 10, DIAGONAL = 14 };
 
 struct square {
-    uint32_t cost; // of the best way found so far
-    uint32_t way;  // number of the way for which the rest holds
-    uint8_t from;  // direction in which the best way entered it
+    uint32_t cost; // to here, the lowest found so far
+    uint16_t way;  // number of the way for which cost and from hold
+    uint8_t from;  // direction in which it was entered at that cost
     uint8_t ground;
-    uint8_t closed;
 };
 
 struct entry {
@@ -115,22 +114,21 @@ static uint32_t distance(int side, uint32_t from, uint32_t to)
     return (uint32_t)(shorter * DIAGONAL + (dx + dy - 2 * shorter) * STRAIGHT);
 }
 
-static int find(struct square *map, int side, struct heap *heap, uint32_t way, uint32_t start, uint32_t goal)
+static int find(struct square *map, int side, struct heap *heap, uint16_t way, uint32_t start, uint32_t goal)
 {
     heap->size = 0;
     map[start].cost = 0;
     map[start].way = way;
-    map[start].closed = 0;
     push(heap, (struct entry){distance(side, start, goal), start});
     while (heap->size > 0) {
-        uint32_t at = pop(heap).square;
+        struct entry entry = pop(heap);
+        uint32_t at = entry.square;
         if (at == goal) {
             return 1;
         }
-        if (map[at].closed) {
-            continue;
+        if (entry.estimate != map[at].cost + distance(side, at, goal)) {
+            continue; // a cheaper way to here was found since
         }
-        map[at].closed = 1;
         for (int direction = 0; direction < DIRECTIONS; direction++) {
             uint32_t next = (uint32_t)((int)at + DY[direction] * side + DX[direction]);
             if (map[next].ground == WALL) {
@@ -144,7 +142,6 @@ static int find(struct square *map, int side, struct heap *heap, uint32_t way, u
             map[next].way = way;
             map[next].cost = cost;
             map[next].from = (uint8_t)direction;
-            map[next].closed = 0;
             push(heap, (struct entry){cost + distance(side, next, goal), next});
         }
     }
@@ -163,8 +160,9 @@ static uint32_t free_square(const struct square *map, int side)
 int main(void)
 {
     int side;
-    uint32_t ways;
-    if (scanf("%u %d %u", &seed, &side, &ways) != 3 || side < 64 || side > 32768) {
+    unsigned ways;
+    if (scanf("%u %d %u", &seed, &side, &ways) != 3 || side < 64 || side > 32768
+        || ways > UINT16_MAX) {
         fprintf(stderr, "pathfinder: expects a seed, the side of the map and the number of ways\n");
         return 1;
     }
@@ -174,10 +172,10 @@ int main(void)
         return 1;
     }
     draw(map, side);
-    for (uint32_t way = 1; way <= ways; way++) {
+    for (unsigned way = 1; way <= ways; way++) {
         uint32_t start = free_square(map, side);
         uint32_t goal = free_square(map, side);
-        if (!find(map, side, &heap, way, start, goal)) {
+        if (!find(map, side, &heap, (uint16_t)way, start, goal)) {
             printf("way %u: none\n", way);
             continue;
         }
