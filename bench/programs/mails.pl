@@ -1,8 +1,8 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: Apache-2.0
 #
-# For perl: reads a number of mails from standard input, makes them up and does with each what a mail filter does: takes it apart, tries
-# rules on it, learns its words, compares it with the mail before, files it. The same at each run.
+# For perl: reads a number of mails from standard input, makes them up and does with each what a mail filter does: takes
+# it apart, tries rules on it, learns its words, compares it with the mail before, files it. The same at each run.
 use strict;
 use warnings;
 
@@ -19,7 +19,8 @@ sub text {
 }
 
 sub mail {
-    my $mail = sprintf "From: %s\@%s.example\nTo: me\@home.example\nSubject: %s\nMessage-Id: <%d>\n", text(1), text(1), text(5), rand 1e9;
+    my $mail = sprintf "From: %s\@%s.example\nTo: me\@home.example\nSubject: %s\nMessage-Id: <%d>\n",
+        text(1), text(1), text(5), rand 1e9;
     $mail .= "Received: from relay$_ by relay" . ($_ + 1) . "\n" for 1 .. 4;
     return $mail . "\n" . join '', map { ucfirst(text(8 + rand 8)) . ".\n" } 1 .. 10 + rand 40;
 }

@@ -1,7 +1,8 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: Apache-2.0
 #
-# network NODES ARCS: a minimum-cost flow problem in DIMACS format for glpsol, the same at each call. A chain of dear arcs makes it feasible.
+# network NODES ARCS: a minimum-cost flow problem in DIMACS format for glpsol, the same at each call. A chain of dear
+# arcs makes it feasible.
 use strict;
 use warnings;
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// pathfinder: shortest ways over a map of squares with obstacles and rough ground, by A*. Reads a seed, the side of the map and the
-// number of ways; prints length and cost of each. Of backstep, for SPEC's astar: Debian has no program that does the same.
+// pathfinder: shortest ways over a map of squares with obstacles and rough ground, by A*. Reads a seed, the side of the
+// map and the number of ways; prints length and cost of each. Of backstep, for SPEC's astar: Debian has no program that
+// does the same.
 
 #include <stdint.h>
 #include <stdio.h>

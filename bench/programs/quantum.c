@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// quantum: factors a number by Shor's algorithm on a simulated quantum computer, by the library libquantum. Reads the number
-// and a base that shares no divisor with it; prints what was measured and the period found. For SPEC's libquantum, which does the same.
+// quantum: factors a number by Shor's algorithm on a simulated quantum computer, by the library libquantum. Reads the
+// number and a base that shares no divisor with it; prints what was measured and the period found. For SPEC's
+// libquantum, which does the same.
 
 #include <omp.h>
 #include <quantum.h>

@@ -13,8 +13,8 @@ print "<orders>\n";
 for my $order (1 .. $count) {
     printf "  <order id=\"%d\" town=\"%s\">\n", $order, $towns[rand @towns];
     for (0 .. rand 6) {
-        printf "    <item name=\"%s\" count=\"%d\" price=\"%.2f\">%s</item>\n", $goods[rand @goods], 1 + rand 20, 1 + rand 100,
-            join ' ', map { $goods[rand @goods] } 1 .. 4;
+        printf "    <item name=\"%s\" count=\"%d\" price=\"%.2f\">%s</item>\n",
+            $goods[rand @goods], 1 + rand 20, 1 + rand 100, join ' ', map { $goods[rand @goods] } 1 .. 4;
     }
     print "  </order>\n";
 }

@@ -15,7 +15,8 @@ sub random_protein {
 
 sub relative {
     my ($ancestor, $changed, $gap) = @_;
-    return join '', map { rand() < $changed ? $letters[int rand @letters] : rand() < $gap ? '-' : $_ } split //, $ancestor;
+    return join '', map { rand() < $changed ? $letters[int rand @letters] : rand() < $gap ? '-' : $_ }
+        split //, $ancestor;
 }
 
 sub fasta {

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# For ns2: a random network of routers with hosts that send files by TCP through queues that overflow, and some that talk all the time.
-# Reads nodes, flows and simulated seconds from standard input; prints what has come through. The same at each run.
+# For ns2: a random network of routers with hosts that send files by TCP through queues that overflow, and some that
+# talk all the time. Reads nodes, flows and simulated seconds from standard input; prints what has come through. The
+# same at each run.
 
 lassign [gets stdin] nodes flows seconds
 ns-random 1

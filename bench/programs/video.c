@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// video WIDTH HEIGHT FRAMES: an uncompressed film for x264: textured discs that move over a moving texture, with a cut every two seconds
-// and noise. The same at each call.
+// video WIDTH HEIGHT FRAMES: an uncompressed film for x264: textured discs that move over a moving texture, with a cut
+// every two seconds and noise. The same at each call.
 
 #include <stdint.h>
 #include <stdio.h>
@@ -67,7 +67,9 @@ int main(int argc, char **argv)
             }
         }
         for (size_t i = 0; i < size / 2; i++) {
-            chroma[i] = (uint8_t)(128 + texture((int)(i % (width / 2)) + frame, (int)(i / (width / 2)), scene % 3) / 16);
+            int column = (int)(i % (width / 2));
+            int row = (int)(i / (width / 2));
+            chroma[i] = (uint8_t)(128 + texture(column + frame, row, scene % 3) / 16);
         }
         for (int i = 0; i < DISCS; i++) {
             x[i] += dx[i];

@@ -43,7 +43,8 @@ final class Cell {
 
     /** What is left of a pause without its copying. */
     double fixedUs() {
-        return of(run -> FIXED.stream().mapToDouble(phase -> run.report().number("phase_us." + phase + ".p50")).sum()).median();
+        return of(run -> FIXED.stream().mapToDouble(phase -> run.report().number("phase_us." + phase + ".p50")).sum())
+                .median();
     }
 
     /** What the first run wrote. */

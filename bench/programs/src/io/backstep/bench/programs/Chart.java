@@ -6,9 +6,12 @@ import java.util.List;
 import io.backstep.bench.Sample;
 import io.backstep.bench.Table;
 
-/** Overheads as a picture in SVG: a panel for each interval, a group for each program and the mean, a bar for each row. */
+/**
+ * Overheads as a picture in SVG: a panel for each interval, a group for each program and the mean, a bar for each row.
+ */
 final class Chart {
-    private static final List<String> COLOURS = List.of("#4e79a7", "#f28e2b", "#59a14f", "#b07aa1", "#e15759", "#76b7b2");
+    private static final List<String> COLOURS = List.of("#4e79a7", "#f28e2b", "#59a14f", "#b07aa1", "#e15759",
+            "#76b7b2");
     private static final int LEFT = 60;
     private static final int TOP = 40;
     private static final int PANEL = 260;
@@ -34,8 +37,8 @@ final class Chart {
 
     private String draw() {
         int width = LEFT + GROUP * (results.programs().size() + 1) + GAP;
-        put("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" font-family=\"sans-serif\" font-size=\"11\">%n", width,
-                TOP + PANEL * intervalsMs.size());
+        put("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" font-family=\"sans-serif\" "
+                + "font-size=\"11\">%n", width, TOP + PANEL * intervalsMs.size());
         put("<rect width=\"100%%\" height=\"100%%\" fill=\"white\"/>%n");
         for (int i = 0; i < rows.size(); i++) {
             put("<rect x=\"%d\" y=\"10\" width=\"11\" height=\"11\" fill=\"%s\"/>%n", LEFT + 110 * i, colour(i));
@@ -78,7 +81,8 @@ final class Chart {
         double left = x + barWidth * i;
         double middle = left + barWidth / 2;
         double height = Math.max(0, PLOT * overhead / scale);
-        put("<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" fill=\"%s\"><title>%+.1f %%</title></rect>%n", left, zero - height,
+        put("<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" fill=\"%s\"><title>%+.1f %%</title></rect>%n",
+                left, zero - height,
                 barWidth - 1, height, colour(i), 100 * overhead);
         put("<line x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\" stroke=\"black\"/>%n", middle, middle,
                 zero - Math.max(0, PLOT * interval.low() / scale), zero - Math.max(0, PLOT * interval.high() / scale));

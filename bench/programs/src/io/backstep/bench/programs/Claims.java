@@ -42,14 +42,15 @@ final class Claims {
         double mean = results.meanOverhead(way);
         double bound = way.intervalMs() == 50 ? MEAN_AT_50_MS : way.intervalMs() == 20 ? MEAN_AT_20_MS : Double.NaN;
         add(way, "mean overhead", mean, bound, Tables.interval(results.meanInterval(way)));
-        double most = results.programs().stream().mapToDouble(program -> results.overhead(program, way)).max().orElse(Double.NaN);
+        double most = results.programs().stream().mapToDouble(program -> results.overhead(program, way)).max()
+                .orElse(Double.NaN);
         add(way, "highest overhead", most, way.intervalMs() == 50 ? MOST_AT_50_MS : Double.NaN, "");
         long shortPauses = results.programs().stream()
                 .filter(program -> results.cell(program, way).reported("pause_us.p99") <= PAUSE_US).count();
         addCount(way.intervalMs() == 50, way, "p99 of pauses at most 1 ms", shortPauses);
         long same = results.programs().stream().filter(program -> results.sameOutput(program, way)).count();
-        table.add(same == results.programs().size() ? Table.Grade.MET : Table.Grade.NOT_MET, name(way, "same output"), count(same), "",
-                "all");
+        table.add(same == results.programs().size() ? Table.Grade.MET : Table.Grade.NOT_MET, name(way, "same output"),
+                count(same), "", "all");
     }
 
     /** The predictor {@code cost} against the others under the same discipline. */
@@ -66,20 +67,22 @@ final class Claims {
                 < Math.min(results.overhead(program, without), results.overhead(program, simple))).count();
         addCount(true, way, "faster than off and last", better);
         double worst = results.programs().stream()
-                .mapToDouble(program -> results.overhead(program, way) - results.overhead(program, without)).max().orElse(Double.NaN);
+                .mapToDouble(program -> results.overhead(program, way) - results.overhead(program, without)).max()
+                .orElse(Double.NaN);
         add(way, "worst against off", worst, NOT_WORSE, "");
     }
 
     /** @param bound NaN: there is none */
     private void add(Results.Way way, String what, double share, double bound, String interval) {
-        table.add(Double.isNaN(bound) ? Table.Grade.NONE : Table.Grade.atMost(share, bound), name(way, what), Tables.percent(share),
-                interval, Double.isNaN(bound) ? "" : Table.text("%.1f %%", 100 * bound));
+        table.add(Double.isNaN(bound) ? Table.Grade.NONE : Table.Grade.atMost(share, bound), name(way, what),
+                Tables.percent(share), interval, Double.isNaN(bound) ? "" : Table.text("%.1f %%", 100 * bound));
     }
 
     private void addCount(boolean isClaimed, Results.Way way, String what, long programs) {
         double enough = Math.ceil(ENOUGH * results.programs().size());
-        table.add(!isClaimed ? Table.Grade.NONE : programs >= enough ? Table.Grade.MET : Table.Grade.NOT_MET, name(way, what),
-                count(programs), "", isClaimed ? Table.text("%.0f", enough) : "");
+        table.add(!isClaimed ? Table.Grade.NONE : programs >= enough ? Table.Grade.MET : Table.Grade.NOT_MET,
+                name(way, what), count(programs),
+                "", isClaimed ? Table.text("%.0f", enough) : "");
     }
 
     private String count(long programs) {

@@ -3,18 +3,23 @@ package io.backstep.bench.programs;
 
 import java.util.List;
 import java.util.StringJoiner;
+import java.util.function.ToDoubleFunction;
 
 import io.backstep.bench.Sample;
 import io.backstep.bench.Table;
 
-/** Results as comma-separated values: a line for each program, row and interval. Overheads in percent, q1: lower quartile. */
+/**
+ * Results as comma-separated values: a line for each program, row and interval. Overheads in percent, q1: lower
+ * quartile.
+ */
 final class Csv {
-    private static final List<String> REPORTED = List.of("pause_us.p50", "pause_us.p90", "pause_us.p99", "pages.dirty_mean",
-            "pages.copied_mean", "pages.tracked", "pages.prediction.precision", "pages.prediction.recall", "checkpoints.taken",
-            "checkpoints.failed", "checkpoints.skipped");
-    private static final String HEAD = "program,counterpart,capture,predictor,interval_ms,runs,undisturbed_runs,undisturbed_own_ms_q1,"
-            + "undisturbed_wall_ms_q1,own_ms_q1,processor_ms_q1,paused_ms_q1,wall_ms_q1,overhead_q1,overhead_low,overhead_high,overhead_min,"
-            + "overhead_p50,overhead_wall,same_output,pause_us_max,pause_fixed_us," + String.join(",", REPORTED).replace('.', '_');
+    private static final List<String> REPORTED = List.of("pause_us.p50", "pause_us.p90", "pause_us.p99",
+            "pages.dirty_mean", "pages.copied_mean", "pages.tracked", "pages.prediction.precision",
+            "pages.prediction.recall", "checkpoints.taken", "checkpoints.failed", "checkpoints.skipped");
+    private static final String HEAD = "program,counterpart,capture,predictor,interval_ms,runs,undisturbed_runs,"
+            + "undisturbed_own_ms_q1,undisturbed_wall_ms_q1,own_ms_q1,processor_ms_q1,paused_ms_q1,wall_ms_q1,"
+            + "overhead_q1,overhead_low,overhead_high,overhead_min,overhead_p50,overhead_wall,same_output,"
+            + "pause_us_max,pause_fixed_us," + String.join(",", REPORTED).replace('.', '_');
 
     private Csv() {
     }
@@ -33,16 +38,22 @@ final class Csv {
         Sample.Interval interval = results.overheadInterval(program, way);
         StringJoiner line = new StringJoiner(",");
         line.add(program.name()).add(program.counterpart()).add(way.row().capture()).add(way.row().predictor());
-        line.add(Integer.toString(way.intervalMs())).add(Integer.toString(cell.size())).add(Integer.toString(undisturbed.size()));
-        add(line, undisturbed.ownMs().lowerQuartile(), undisturbed.of(Run::wallMs).lowerQuartile(), cell.ownMs().lowerQuartile(),
-                cell.of(Run::processorMs).lowerQuartile(), cell.of(Run::pausedMs).lowerQuartile(), cell.of(Run::wallMs).lowerQuartile(),
-                100 * results.overhead(program, way), 100 * interval.low(), 100 * interval.high(),
-                100 * results.overhead(program, way, Sample::minimum), 100 * results.overhead(program, way, Sample::median),
-                100 * results.wallOverhead(program, way));
+        line.add(Integer.toString(way.intervalMs()));
+        line.add(Integer.toString(cell.size())).add(Integer.toString(undisturbed.size()));
+        add(line, lowerQuartile(undisturbed, Run::ownMs), lowerQuartile(undisturbed, Run::wallMs));
+        add(line, lowerQuartile(cell, Run::ownMs), lowerQuartile(cell, Run::processorMs));
+        add(line, lowerQuartile(cell, Run::pausedMs), lowerQuartile(cell, Run::wallMs));
+        add(line, 100 * results.overhead(program, way), 100 * interval.low(), 100 * interval.high());
+        add(line, 100 * results.overhead(program, way, Sample::minimum));
+        add(line, 100 * results.overhead(program, way, Sample::median), 100 * results.wallOverhead(program, way));
         line.add(Boolean.toString(results.sameOutput(program, way)));
         add(line, cell.longestPauseUs(), cell.fixedUs());
         REPORTED.forEach(path -> add(line, cell.reported(path)));
         return line.toString();
+    }
+
+    private static double lowerQuartile(Cell cell, ToDoubleFunction<Run> figure) {
+        return cell.of(figure).lowerQuartile();
     }
 
     /** What is unknown stays empty. */

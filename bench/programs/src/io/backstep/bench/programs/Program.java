@@ -24,8 +24,8 @@ record Program(String name, String counterpart, String input, Pattern notCompare
     private static Program of(String line) {
         String[] columns = line.split(" +", COLUMNS);
         String notCompared = orNull(columns[3]);
-        return new Program(columns[0], columns[1], orNull(columns[2]), notCompared == null ? null : Pattern.compile(notCompared),
-                List.of(columns[4].split(" +")));
+        return new Program(columns[0], columns[1], orNull(columns[2]),
+                notCompared == null ? null : Pattern.compile(notCompared), List.of(columns[4].split(" +")));
     }
 
     private static String orNull(String column) {

@@ -15,8 +15,8 @@ import io.backstep.bench.Table;
 
 /**
  * What protection costs twelve real programs. The ways to run one take turns, with an undisturbed run before each
- * interval's, and each round begins with another way. Arguments name programs; none: all. The exit status is 1 when a program wrote
- * something else under protection than undisturbed; whether the figures hold is told, no more.
+ * interval's, and each round begins with another way. Arguments name programs; none: all. The exit status is 1 when a
+ * program wrote something else under protection than undisturbed; whether the figures hold is told, no more.
  */
 public final class ProgramBench {
     private static final Map<String, String> ENVIRONMENT = System.getenv();
@@ -27,7 +27,8 @@ public final class ProgramBench {
     private final Runner runner = new Runner(home, work, quick ? "quick" : "full");
     private final Results results = new Results();
     private final List<Row> rows = new ArrayList<>();
-    private final List<Integer> intervalsMs = words("INTERVALS", quick ? "50 10" : "50 20 10 5").map(Integer::valueOf).toList();
+    private final List<Integer> intervalsMs = words("INTERVALS", quick ? "50 10" : "50 20 10 5").map(Integer::valueOf)
+            .toList();
 
     private ProgramBench() {
     }
@@ -58,7 +59,8 @@ public final class ProgramBench {
 
     private void measure(Program program) throws IOException, InterruptedException {
         runner.undisturbed(program); // its files are read once
-        int rounds = Integer.parseInt(ENVIRONMENT.getOrDefault("ROUNDS", Integer.toString(quick ? Math.max(2, 6 / rows.size()) : 3)));
+        int rounds = Integer.parseInt(ENVIRONMENT.getOrDefault("ROUNDS",
+                Integer.toString(quick ? Math.max(2, 6 / rows.size()) : 3)));
         for (int round = 0; round < rounds; round++) {
             for (int intervalMs : intervalsMs) {
                 if (quick && round > 0 && intervalMs != intervalsMs.get(0)) {
@@ -67,7 +69,8 @@ public final class ProgramBench {
                 results.addUndisturbed(program, runner.undisturbed(program));
                 for (int i = 0; i < rows.size(); i++) {
                     Row row = rows.get((i + round) % rows.size());
-                    results.add(program, new Results.Way(row, intervalMs), runner.underProtection(program, row, intervalMs));
+                    results.add(program, new Results.Way(row, intervalMs),
+                            runner.underProtection(program, row, intervalMs));
                 }
             }
         }
@@ -75,7 +78,8 @@ public final class ProgramBench {
     }
 
     private int tell() throws IOException {
-        List<Results.Way> ways = intervalsMs.stream().flatMap(ms -> rows.stream().map(row -> new Results.Way(row, ms))).toList();
+        List<Results.Way> ways = intervalsMs.stream().flatMap(ms -> rows.stream().map(row -> new Results.Way(row, ms)))
+                .toList();
         intervalsMs.forEach(intervalMs -> System.out.print(Tables.ofInterval(results, rows, intervalMs)));
         System.out.print(Claims.judge(results, rows, intervalsMs));
         Files.writeString(work.resolve("results.csv"), Csv.of(results, ways));

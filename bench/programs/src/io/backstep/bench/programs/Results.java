@@ -47,11 +47,13 @@ final class Results {
 
     /** Did it write under protection what it writes undisturbed? */
     boolean sameOutput(Program program, Way way) {
-        return cell(program, way).wrote(undisturbed(program).digest()) && undisturbed(program).wrote(undisturbed(program).digest());
+        String expected = undisturbed(program).digest();
+        return undisturbed(program).wrote(expected) && cell(program, way).wrote(expected);
     }
 
     double overhead(Program program, Way way, ToDoubleFunction<Sample> statistic) {
-        return statistic.applyAsDouble(cell(program, way).ownMs()) / statistic.applyAsDouble(undisturbed(program).ownMs()) - 1;
+        return statistic.applyAsDouble(cell(program, way).ownMs())
+                / statistic.applyAsDouble(undisturbed(program).ownMs()) - 1;
     }
 
     /** The figure that is judged. */
@@ -64,7 +66,8 @@ final class Results {
     }
 
     double wallOverhead(Program program, Way way) {
-        return cell(program, way).of(Run::wallMs).lowerQuartile() / undisturbed(program).of(Run::wallMs).lowerQuartile() - 1;
+        Sample undisturbedMs = undisturbed(program).of(Run::wallMs);
+        return cell(program, way).of(Run::wallMs).lowerQuartile() / undisturbedMs.lowerQuartile() - 1;
     }
 
     double meanOverhead(Way way) {

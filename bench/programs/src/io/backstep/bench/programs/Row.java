@@ -7,7 +7,8 @@ record Row(String capture, String predictor) {
     static Row of(String text) {
         String[] parts = text.split(":", -1);
         if (parts.length != 2 || parts[0].isEmpty() || parts[1].isEmpty()) {
-            throw new IllegalArgumentException("a configuration is DISCIPLINE:PREDICTOR, such as copy:off, not '" + text + "'");
+            throw new IllegalArgumentException("a configuration is DISCIPLINE:PREDICTOR, such as copy:off, not '"
+                    + text + "'");
         }
         return new Row(parts[0], parts[1]);
     }

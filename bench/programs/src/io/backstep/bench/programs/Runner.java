@@ -13,7 +13,9 @@ import java.util.Map;
 
 import io.backstep.bench.LibC;
 
-/** Runs programs, undisturbed or under {@code backstep run} as it ships; either way they write into a pipe. One thread. */
+/**
+ * Runs programs, undisturbed or under {@code backstep run} as it ships; either way they write into a pipe. One thread.
+ */
 final class Runner {
     private static final File NOTHING = new File("/dev/null");
 
@@ -44,12 +46,15 @@ final class Runner {
         String words = null;
         List<String> capture = List.of("--capture", row.capture());
         List<String> predict = List.of("--predict", row.predictor());
-        for (List<List<String>> tried : List.of(List.of(capture, predict), List.of(predict), List.of(capture), List.<List<String>>of())) {
+        for (List<List<String>> tried : List.of(List.of(capture, predict), List.of(predict), List.of(capture),
+                List.<List<String>>of())) {
             List<String> asked = tried.stream().flatMap(List::stream).toList();
-            List<String> command = new ArrayList<>(List.of(launcher.toString(), "run", "--report", reportFile.toString()));
+            List<String> command = new ArrayList<>(List.of(launcher.toString(), "run", "--report",
+                    reportFile.toString()));
             command.addAll(asked);
             command.addAll(List.of("--", "true"));
-            int status = new ProcessBuilder(command).redirectOutput(NOTHING).redirectError(errors.toFile()).start().waitFor();
+            int status = new ProcessBuilder(command).redirectOutput(NOTHING).redirectError(errors.toFile()).start()
+                    .waitFor();
             if (status == 0) {
                 Report report = Report.read(reportFile);
                 if (row.capture().equals(report.text("capture")) && row.predictor().equals(report.text("predictor"))) {
@@ -73,8 +78,8 @@ final class Runner {
 
     /** @param row one that is not refused */
     Run underProtection(Program program, Row row, int intervalMs) throws IOException, InterruptedException {
-        List<String> command = new ArrayList<>(List.of(launcher.toString(), "run", "--interval", intervalMs + "ms", "--report",
-                reportFile.toString()));
+        List<String> command = new ArrayList<>(List.of(launcher.toString(), "run", "--interval", intervalMs + "ms",
+                "--report", reportFile.toString()));
         command.addAll(options.get(row));
         command.add("--");
         command.addAll(program.command());
@@ -83,8 +88,8 @@ final class Runner {
         Files.deleteIfExists(usedFile);
         String output = finish(program, builder);
         Report report = Report.read(reportFile);
-        return new Run(Long.parseLong(Files.readString(usedFile)) / 1e6, report.number("paused_ms"), report.number("elapsed_ms"), output,
-                report);
+        return new Run(Long.parseLong(Files.readString(usedFile)) / 1e6, report.number("paused_ms"),
+                report.number("elapsed_ms"), output, report);
     }
 
     private String finish(Program program, ProcessBuilder builder) throws IOException, InterruptedException {

@@ -14,15 +14,16 @@ final class Tables {
     }
 
     static Table ofInterval(Results results, List<Row> rows, int intervalMs) {
-        Table table = new Table("a capture every " + intervalMs + " ms", "program, row", "undisturbed own s", "overhead", "95 %", "of min",
-                "of p50", "paused", "wall", "pause us p50", "p90", "p99", "max", "fixed", "dirty", "copied", "captures", "runs", "output");
+        Table table = new Table("a capture every " + intervalMs + " ms", "program, row", "undisturbed own s",
+                "overhead", "95 %", "of min", "of p50", "paused", "wall", "pause us p50", "p90", "p99", "max", "fixed",
+                "dirty", "copied", "captures", "runs", "output");
         for (Program program : results.programs()) {
             for (Row row : rows) {
                 addLine(table, results, program, new Results.Way(row, intervalMs));
             }
         }
-        table.remark("own time: user and system time of the program and the time it stood still; overhead: of its lower quartile; met: "
-                + "p99 of pauses at most 1 ms and the same output");
+        table.remark("own time: user and system time of the program and the time it stood still; overhead: of its "
+                + "lower quartile; met: p99 of pauses at most 1 ms and the same output");
         return table;
     }
 
@@ -31,13 +32,24 @@ final class Tables {
         double base = results.undisturbed(program).ownMs().lowerQuartile();
         boolean same = results.sameOutput(program, way);
         table.add(same ? Table.Grade.atMost(cell.reported("pause_us.p99"), PAUSE_BOUND_US) : Table.Grade.NOT_MET,
-                program.name() + ", " + way.row(), Table.text("%.2f", base / 1e3), percent(results.overhead(program, way)),
-                interval(results.overheadInterval(program, way)), percent(results.overhead(program, way, Sample::minimum)),
-                percent(results.overhead(program, way, Sample::median)), percent(cell.of(Run::pausedMs).lowerQuartile() / base),
-                percent(results.wallOverhead(program, way)), rounded(cell.reported("pause_us.p50")), rounded(cell.reported("pause_us.p90")),
-                rounded(cell.reported("pause_us.p99")), rounded(cell.longestPauseUs()), rounded(cell.fixedUs()),
-                rounded(cell.reported("pages.dirty_mean")), rounded(cell.reported("pages.copied_mean")),
-                rounded(cell.reported("checkpoints.taken")), Integer.toString(cell.size()), same ? "same" : "DIFFERS");
+                program.name() + ", " + way.row(),
+                Table.text("%.2f", base / 1e3),
+                percent(results.overhead(program, way)),
+                interval(results.overheadInterval(program, way)),
+                percent(results.overhead(program, way, Sample::minimum)),
+                percent(results.overhead(program, way, Sample::median)),
+                percent(cell.of(Run::pausedMs).lowerQuartile() / base),
+                percent(results.wallOverhead(program, way)),
+                rounded(cell.reported("pause_us.p50")),
+                rounded(cell.reported("pause_us.p90")),
+                rounded(cell.reported("pause_us.p99")),
+                rounded(cell.longestPauseUs()),
+                rounded(cell.fixedUs()),
+                rounded(cell.reported("pages.dirty_mean")),
+                rounded(cell.reported("pages.copied_mean")),
+                rounded(cell.reported("checkpoints.taken")),
+                Integer.toString(cell.size()),
+                same ? "same" : "DIFFERS");
     }
 
     static String percent(double share) {

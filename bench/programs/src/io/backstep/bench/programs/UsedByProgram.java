@@ -9,8 +9,8 @@ import java.nio.file.Path;
 import io.backstep.bench.LibC;
 
 /**
- * An agent for the virtual machine of {@code backstep run}: at its end it writes to the file that it is given what the ended children,
- * which are the protected program alone, used of the processors: user and system time in nanoseconds.
+ * An agent for the virtual machine of {@code backstep run}: at its end it writes to the file that it is given what the
+ * ended children, which are the protected program alone, used of the processors: user and system time in nanoseconds.
  */
 public final class UsedByProgram {
     private UsedByProgram() {
