@@ -16,7 +16,7 @@ import io.backstep.bench.Table;
 /**
  * What protection costs twelve real programs. The ways to run one take turns, with an undisturbed run before each
  * interval's, and each round begins with another way. Arguments name programs; none: all. The exit status is 1 when a
- * program wrote something else under protection than undisturbed; whether the figures hold is told, no more.
+ * program failed or wrote something else under protection than undisturbed; whether the figures hold is told, no more.
  */
 public final class ProgramBench {
     private static final Map<String, String> ENVIRONMENT = System.getenv();
@@ -38,6 +38,12 @@ public final class ProgramBench {
     }
 
     private int run(List<String> names) throws IOException, InterruptedException {
+        List<Program> programs = Program.all(home.resolve("bench/programs/list")).stream()
+                .filter(program -> names.isEmpty() || names.contains(program.name())).toList();
+        if (programs.size() < names.size()) {
+            System.err.println("bench: not every program of " + names + " is in bench/programs/list");
+            return 2;
+        }
         System.out.print(host());
         for (String text : words("CONFIGS", "copy:off copy:last copy:cost cow:cost").toList()) {
             Row row = Row.of(text);
@@ -48,13 +54,20 @@ public final class ProgramBench {
                 System.out.println("left out: " + row + ": " + refusal);
             }
         }
-        for (Program program : Program.all(home.resolve("bench/programs/list"))) {
-            if (names.isEmpty() || names.contains(program.name())) {
-                System.err.println(program.name());
+        if (rows.isEmpty()) {
+            return 2;
+        }
+        boolean allEnded = true;
+        for (Program program : programs) {
+            System.err.println(program.name());
+            try {
                 measure(program);
+            } catch (IOException e) {
+                System.out.println("left out: " + e.getMessage());
+                allEnded = false;
             }
         }
-        return tell();
+        return tell() && allEnded ? 0 : 1;
     }
 
     private void measure(Program program) throws IOException, InterruptedException {
@@ -77,7 +90,8 @@ public final class ProgramBench {
         results.finish(program);
     }
 
-    private int tell() throws IOException {
+    /** Were all outputs the same? */
+    private boolean tell() throws IOException {
         List<Results.Way> ways = intervalsMs.stream().flatMap(ms -> rows.stream().map(row -> new Results.Way(row, ms)))
                 .toList();
         intervalsMs.forEach(intervalMs -> System.out.print(Tables.ofInterval(results, rows, intervalMs)));
@@ -86,9 +100,8 @@ public final class ProgramBench {
         Files.writeString(work.resolve("overhead.svg"), Chart.of(results, rows, intervalsMs));
         System.out.println("also in " + home.relativize(work.resolve("results.csv")) + " and "
                 + home.relativize(work.resolve("overhead.svg")));
-        boolean allSame = results.programs().stream()
+        return results.programs().stream()
                 .allMatch(program -> ways.stream().allMatch(way -> results.sameOutput(program, way)));
-        return allSame ? 0 : 1;
     }
 
     private static Stream<String> words(String variable, String byDefault) {
