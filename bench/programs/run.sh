@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# What protection costs twelve real programs, the counterparts of SPEC CINT 2006 in Debian's packages: by discipline, predictor and
-# interval. Words name programs (see `list`); none: all. Takes some two hours, or ten minutes with QUICK=1. Variables:
+# What protection costs twelve real programs, the counterparts of SPEC CINT 2006 in Debian's packages: by discipline,
+# predictor and interval. Words name programs (see `list`); none: all. Takes some two hours, or ten minutes with QUICK=1.
 #   CONFIGS    rows, DISCIPLINE:PREDICTOR each; those that this build refuses are left out
 #   INTERVALS  in ms
 #   ROUNDS     how often everything is run
@@ -23,9 +23,9 @@ rm -rf "$classes"
 mkdir -p "$classes"
 classpath=target/backstep.jar:target/lib/*
 java_home=${JAVA_HOME:+$JAVA_HOME/bin/}
+shared=bench/src/io/backstep/bench
 "${java_home}javac" --release 17 -Xlint:all,-path,-processing,-try -proc:none -cp "$classpath" -d "$classes" \
-    bench/src/io/backstep/bench/Table.java bench/src/io/backstep/bench/Sample.java bench/src/io/backstep/bench/LibC.java \
-    $(find bench/programs/src -name '*.java')
+    "$shared/Table.java" "$shared/Sample.java" "$shared/LibC.java" $(find bench/programs/src -name '*.java')
 echo 'Premain-Class: io.backstep.bench.programs.UsedByProgram' >"$work/manifest"
 "${java_home}jar" --create --file "$work/agent.jar" --manifest "$work/manifest" -C "$classes" .
 
@@ -33,11 +33,14 @@ commit=$(git describe --always --dirty 2>/dev/null || echo unknown)
 PATH=$PATH:/usr/games:$PWD/$work/bin
 export PATH
 
+# Programs are started without a helper, whose time would be counted as theirs.
 {
     status=0
-    "${java_home}java" -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xmx64m -XX:-UsePerfData --enable-native-access=ALL-UNNAMED \
+    "${java_home}java" -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xmx64m -XX:-UsePerfData \
+        -XX:+IgnoreUnrecognizedVMOptions --enable-native-access=ALL-UNNAMED -Djdk.lang.Process.launchMechanism=VFORK \
         -Djna.nosys=true -Djna.nounpack=true "-Djna.boot.library.path=$PWD/target/lib" \
-        "-Dbench.home=$PWD" "-Dbench.commit=$commit" -cp "$classes:$classpath" io.backstep.bench.programs.ProgramBench "$@" || status=$?
+        "-Dbench.home=$PWD" "-Dbench.commit=$commit" \
+        -cp "$classes:$classpath" io.backstep.bench.programs.ProgramBench "$@" || status=$?
     echo "$status" >"$work/status"
 } | tee "$work/results.txt"
 exit "$(cat "$work/status")"
