@@ -19,6 +19,7 @@ final class Chart {
     private static final int GROUP = 72;
     private static final int GAP = 14;
     private static final int TICKS = 4;
+    private static final int LEAST_WIDTH = 520;
 
     private final Results results;
     private final List<Row> rows;
@@ -36,7 +37,7 @@ final class Chart {
     }
 
     private String draw() {
-        int width = LEFT + GROUP * (results.programs().size() + 1) + GAP;
+        int width = Math.max(LEAST_WIDTH, LEFT + GROUP * (results.programs().size() + 1) + GAP);
         put("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" font-family=\"sans-serif\" "
                 + "font-size=\"11\">%n", width, TOP + PANEL * intervalsMs.size());
         put("<rect width=\"100%%\" height=\"100%%\" fill=\"white\"/>%n");
