@@ -5,7 +5,7 @@
 #   make test          all tests but the long ones: native, unit, integration
 #   make soak          the long tests
 #   make bench         the benchmarks
-#   make bench-programs  what protection costs twelve real programs (installs them)
+#   make bench-programs what protection costs twelve real programs (installs them)
 #   make bench-regions the benchmarks of protected regions (fetches JMH)
 #   make sanitize      the native library's tests under address and undefined-behaviour sanitizers
 #   make install-deps  install the system packages that all this needs (Debian, as root)
