@@ -23,7 +23,8 @@
  */
 struct bs_helper {
     pthread_t thread;
-    uint32_t wanted; /* futex: awake while 1 */
+    uint32_t alerts;    /* futex: counts them */
+    uint32_t dismissed; /* the last alert that is over */
     uint32_t closing;
     int caller;           /* its processor when it last alerted */
     cpu_set_t processors; /* that we may use */
@@ -63,8 +64,8 @@ static void take_pieces(struct bs_helper *h, uint64_t number) {
 }
 
 /* Is there still reason to stay awake? On the caller's own processor there never is. */
-static bool is_wanted(const struct bs_helper *h, uint64_t until) {
-    return __atomic_load_n(&h->wanted, __ATOMIC_ACQUIRE) && bs_now_ns() < until &&
+static bool is_wanted(const struct bs_helper *h, uint32_t alert, uint64_t until) {
+    return __atomic_load_n(&h->dismissed, __ATOMIC_ACQUIRE) != alert && bs_now_ns() < until &&
            sched_getcpu() != __atomic_load_n(&h->caller, __ATOMIC_RELAXED);
 }
 
@@ -73,9 +74,13 @@ static void *help(void *argument) {
     uint64_t known = 0;
     struct sched_param none = {0};
     sched_setscheduler(0, SCHED_BATCH, &none); /* it shall not push aside who woke it */
-    while (!__atomic_load_n(&h->closing, __ATOMIC_ACQUIRE)) {
+    for (;;) {
+        uint32_t alert = __atomic_load_n(&h->alerts, __ATOMIC_ACQUIRE);
+        if (__atomic_load_n(&h->closing, __ATOMIC_ACQUIRE)) {
+            return NULL;
+        }
         uint64_t until = bs_now_ns() + AWAKE_NS;
-        while (is_wanted(h, until)) {
+        while (is_wanted(h, alert, until)) {
             uint64_t number = number_of(__atomic_load_n(&h->job, __ATOMIC_ACQUIRE));
             if (number != known) {
                 known = number;
@@ -84,10 +89,8 @@ static void *help(void *argument) {
             }
             pause_briefly();
         }
-        __atomic_store_n(&h->wanted, 0, __ATOMIC_RELEASE);
-        syscall(SYS_futex, &h->wanted, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
+        syscall(SYS_futex, &h->alerts, FUTEX_WAIT_PRIVATE, alert, NULL, NULL, 0);
     }
-    return NULL;
 }
 
 struct bs_helper *bs_helper_open(void) {
@@ -127,14 +130,14 @@ static void keep_apart(struct bs_helper *h, int caller) {
 void bs_helper_alert(struct bs_helper *h) {
     if (h) {
         keep_apart(h, sched_getcpu());
-        __atomic_store_n(&h->wanted, 1, __ATOMIC_RELEASE);
-        syscall(SYS_futex, &h->wanted, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+        __atomic_fetch_add(&h->alerts, 1, __ATOMIC_RELEASE);
+        syscall(SYS_futex, &h->alerts, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
     }
 }
 
 void bs_helper_dismiss(struct bs_helper *h) {
     if (h) {
-        __atomic_store_n(&h->wanted, 0, __ATOMIC_RELEASE);
+        __atomic_store_n(&h->dismissed, __atomic_load_n(&h->alerts, __ATOMIC_RELAXED), __ATOMIC_RELEASE);
     }
 }
 

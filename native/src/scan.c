@@ -187,8 +187,12 @@ static int visit_written(struct bs_process *p, const struct page_region *region)
 }
 
 static int walk_written(struct bs_process *p) {
-    struct bs_walk everything = {
-        .end = ADDRESS_END, .all_of = PAGE_IS_WRITTEN, .any_of = THERE, .tell = PAGE_IS_PFNZERO};
+    struct bs_walk everything = {.end = ADDRESS_END,
+                                 .flags = PM_SCAN_WP_MATCHING,
+                                 .spared = &p->predicted,
+                                 .all_of = PAGE_IS_WRITTEN,
+                                 .any_of = THERE,
+                                 .tell = PAGE_IS_PFNZERO};
     p->scan_room->cursor = 0;
     return walk(p, &everything, p->scan_room->regions, REGIONS_AT_ONCE, visit_written);
 }
