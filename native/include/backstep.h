@@ -42,7 +42,7 @@
 BS_API uint32_t bs_abi_version(void);
 
 /* Size in bytes of the shared struct with this index, or 0: bs_host, bs_event, bs_capture, bs_restore,
- * bs_restore_pages, bs_program. */
+ * bs_restore_pages, bs_program, bs_saved. */
 BS_API uint32_t bs_struct_size(uint32_t index);
 
 /* The last failure on this thread: operation, object and errno by name. Never null. */
@@ -140,6 +140,44 @@ BS_API int32_t bs_process_pid(const bs_process *process);
  * the target's registers were not its own.
  */
 BS_API int bs_process_track(bs_process *process, uint64_t *interrupted_ns);
+
+/*
+ * Chooses the cow discipline, before bs_process_track: the first write to a page of private anonymous memory is held
+ * until a thread of this process has saved the page. A process that may not do that is BS_EUNFIT to track.
+ */
+BS_API int bs_process_hold_writes(bs_process *process);
+
+/*
+ * Hands frames over for pages that are saved while the target runs. When fewer than low are left, bs_process_wait ends
+ * early; when none is left, writes wait for this call.
+ */
+BS_API int bs_process_feed(bs_process *process, uint64_t frames, uint64_t count, uint64_t low);
+
+/* How many such frames are left. */
+BS_API int64_t bs_process_pooled(bs_process *process);
+
+/* Takes up to count of them back; frames is where their addresses go. Returns how many. */
+BS_API int64_t bs_process_take_frames(bs_process *process, uint64_t frames, uint64_t count);
+
+/* What held writes gave. */
+struct bs_saved {
+    uint64_t count;          /* out */
+    uint64_t pages;          /* out: address of count page numbers, ascending: written in the interval */
+    uint64_t frames;         /* out: address of count frames that hold what they were before; 0: no content */
+    uint64_t released;       /* out: address of released_count bs_range: copied by an earlier capture, and held again */
+    uint64_t released_count; /* out */
+    uint64_t lost;           /* out: how many pages were given back before they were saved: the checkpoint that the
+                                interval began with cannot be restored, nor those before it */
+    uint64_t faults;         /* out: writes held since the handle was made */
+    uint64_t spare_used;     /* out: frames used of those given */
+};
+
+/*
+ * After a capture: what was saved in the interval that it ended; the frames are the caller's from now on. The capture
+ * asked for more frames than it has pages if some of them were saved in memory of this library: so many of the spare
+ * frames take their place. After bs_process_restore_begin: what was saved since the last capture; no frame changes hands.
+ */
+BS_API int bs_process_saved(bs_process *process, uint64_t spare, uint64_t spare_count, struct bs_saved *saved);
 
 /* Ends tracking: every protection is gone. The target stays held. */
 BS_API_VOID void bs_process_untrack(bs_process *process);
@@ -314,6 +352,9 @@ BS_API_VOID void bs_regions_close(bs_regions *regions);
 
 /* What the kernel's note of a page's first write costs the writer, in picoseconds; tried on memory of this process. */
 BS_API int64_t bs_measure_fault(void);
+
+/* What a first write that is held until the page was saved costs the writer, in picoseconds; likewise. */
+BS_API int64_t bs_measure_held_write(void);
 
 /* What it costs to begin a scan of pages anew, in picoseconds. */
 BS_API int64_t bs_measure_scan(void);

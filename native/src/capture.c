@@ -30,10 +30,14 @@ static int take_predicted(struct bs_process *p, const struct bs_capture *c) {
 
 static int find_dirty(struct bs_process *p) {
     int result = bs_track_all(p);
-    p->predicted.size = 0; /* a rollback's scans protect everything */
     if (result == 0) {
-        result = bs_ranges_intersect(&p->dirty, p->all_dirty ? &p->held : &p->carried, &p->held);
+        const struct bs_vector *all = p->cow ? &p->held_files : &p->held;
+        result = bs_ranges_intersect(&p->dirty, p->all_dirty ? all : &p->carried, &p->held);
     }
+    if (result == 0 && p->cow) {
+        result = bs_cow_choose(p);
+    }
+    p->predicted.size = 0; /* a rollback's scans protect everything */
     return result == 0 ? bs_ranges_list(&p->pages, &p->dirty) : result;
 }
 
@@ -70,6 +74,7 @@ static int begin(struct bs_process *p, const struct bs_capture *c, bool live) {
     if (!live && bs_thread_in_error(p)) {
         return bs_fail(BS_EERROR, "an error of process %d came before the capture", (int) p->pid);
     }
+    bs_cow_hold(p);
     end_phase(p, BS_PHASE_FREEZE);
     int result = find_dirty(p);
     end_phase(p, BS_PHASE_SCAN);
@@ -107,6 +112,9 @@ static int copy_and_save(struct bs_process *p, const uint64_t *frames) {
     if (result == 0) {
         result = bs_state_save(p);
     }
+    if (result == 0 && p->cow) {
+        result = bs_cow_end_interval(p);
+    }
     if (result == 0) {
         result = bs_track_complete(p);
     }
@@ -137,6 +145,7 @@ static void fill_in(const struct bs_process *p, struct bs_capture *c, bool live)
 static int let_go(struct bs_process *p, bool live) {
     bs_helper_dismiss(p->helper);
     p->capturing = false;
+    bs_cow_release(p);
     int result = live || p->halted ? 0 : bs_thaw(p);
     end_phase(p, BS_PHASE_THAW);
     return result;
@@ -145,6 +154,9 @@ static int let_go(struct bs_process *p, bool live) {
 int bs_process_capture(bs_process *p, struct bs_capture *c) {
     bool live = (c->flags & BS_CAPTURE_LIVE) != 0;
     int result = 0;
+    if (live && p->cow) {
+        return bs_fail(-EINVAL, "nothing of process %d is copied ahead: its writes are held", (int) p->pid);
+    }
     if (c->flags & BS_CAPTURE_CONTINUE) {
         if (!p->capturing) {
             return bs_fail(-EINVAL, "no capture of process %d waits for frames", (int) p->pid);
@@ -156,10 +168,11 @@ int bs_process_capture(bs_process *p, struct bs_capture *c) {
         }
         return result;
     }
-    c->page_count = p->pages.size / sizeof(uint64_t);
+    c->page_count = p->pages.size / sizeof(uint64_t) + bs_cow_frames_owed(p);
     if (c->page_count > c->frame_count) {
         return BS_MORE_FRAMES;
     }
+    c->page_count = p->pages.size / sizeof(uint64_t);
     const uint64_t *frames = (const uint64_t *) (uintptr_t) c->frames;
     result = live ? copy_live(p, frames) : copy_and_save(p, frames);
     int thawed = let_go(p, live);

@@ -47,6 +47,7 @@ uint32_t bs_struct_size(uint32_t index) {
         case 3: return sizeof(struct bs_restore);
         case 4: return sizeof(struct bs_restore_pages);
         case 5: return sizeof(struct bs_program);
+        case 6: return sizeof(struct bs_saved);
         default: return 0;
     }
 }
@@ -57,4 +58,5 @@ _Static_assert(sizeof(struct bs_capture) == 24 * 8, "24 words");
 _Static_assert(sizeof(struct bs_restore) == 6 * 8, "six words");
 _Static_assert(sizeof(struct bs_restore_pages) == 5 * 8, "five words");
 _Static_assert(sizeof(struct bs_program) == 7 * 8, "seven words");
+_Static_assert(sizeof(struct bs_saved) == 8 * 8, "eight words");
 _Static_assert(sizeof(struct bs_host) == 10 * 8, "ten words");

@@ -238,6 +238,9 @@ static int clear_marks(struct bs_process *p) {
 }
 
 int bs_layout_register_one(struct bs_process *p, const struct bs_mapping *mapping) {
+    if (bs_cow_tracks(p, mapping)) {
+        return bs_cow_register(p, mapping);
+    }
     int result = bs_scan_lost(p, mapping->start, mapping->end);
     if (result < 0) {
         return result;

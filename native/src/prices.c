@@ -2,10 +2,12 @@
 /* What things cost on this host, tried on memory of this process. */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <sched.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "clock.h"
+#include "cow.h"
 #include "error.h"
 #include "kernel.h"
 #include "vector.h"
@@ -64,6 +66,83 @@ int64_t bs_measure_fault(void) {
         bs_memory_unmap(copies, length);
     }
     return result < 0 ? result : fault;
+}
+
+static int begin_to_hold(struct bs_process *self, uint64_t memory, uint64_t copies, uint64_t length) {
+    uint64_t frames[PAGES];
+    int result = bs_process_hold_writes(self);
+    if (result < 0) {
+        return result;
+    }
+    for (uint64_t i = 0; i < PAGES; i++) {
+        frames[i] = copies + i * BS_PAGE_SIZE;
+    }
+    if ((result = bs_process_feed(self, (uint64_t) (uintptr_t) frames, PAGES, 0)) < 0) {
+        return result;
+    }
+    struct uffdio_api api = {.api = UFFD_API, .features = UFFD_FEATURE_PAGEFAULT_FLAG_WP};
+    struct uffdio_register range = {.range = {.start = memory, .len = length}, .mode = UFFDIO_REGISTER_MODE_WP};
+    self->cow->uffd = (int) syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY);
+    if (self->cow->uffd < 0 || ioctl(self->cow->uffd, UFFDIO_API, &api) < 0 ||
+        ioctl(self->cow->uffd, UFFDIO_REGISTER, &range) < 0) {
+        return bs_fail_errno("hold writes of this process");
+    }
+    return bs_cow_handler_start(self->cow);
+}
+
+static int64_t measure_held(struct bs_cow *cow, char *memory) {
+    int64_t held = INT64_MAX;
+    uint64_t first_page = (uint64_t) (uintptr_t) memory / BS_PAGE_SIZE;
+    for (int round = 0; round < ROUNDS; round++) {
+        if (bs_cow_protect(cow, first_page, first_page + PAGES, true) != 0) {
+            return bs_fail_errno("protect pages of this process");
+        }
+        uint64_t first = write_all(memory), second = write_all(memory);
+        int64_t each = first > second ? (int64_t) ((first - second) * 1000 / PAGES) : 0;
+        held = each < held ? each : held;
+        bs_cow_lock(cow);
+        bs_cow_give_frames_back(cow, &cow->log);
+        cow->log.size = 0;
+        pthread_mutex_unlock(&cow->lock);
+    }
+    return held;
+}
+
+/* On one processor: the threads of one process are spread over several, and wake each other much later than a target's
+ * and the one that serves it. */
+int64_t bs_measure_held_write(void) {
+    static const uint64_t length = (uint64_t) PAGES * BS_PAGE_SIZE;
+    struct bs_process self = {.pid = getpid(), .memory = -1};
+    cpu_set_t before, here;
+    uint64_t memory = 0, copies = 0;
+    int64_t result = self.pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+    if (result < 0) {
+        result = bs_fail_errno("open /proc/self/pagemap");
+    } else if ((result = bs_memory_map(length, &memory)) == 0 && (result = bs_memory_map(length, &copies)) == 0) {
+        memset((void *) (uintptr_t) memory, 1, length);
+        memset((void *) (uintptr_t) copies, 1, length);
+        CPU_ZERO(&here);
+        CPU_SET((size_t) sched_getcpu(), &here);
+        bool pinned = sched_getaffinity(0, sizeof before, &before) == 0 && sched_setaffinity(0, sizeof here, &here) == 0;
+        result = begin_to_hold(&self, memory, copies, length);
+        if (result == 0) {
+            result = measure_held(self.cow, (char *) (uintptr_t) memory);
+        }
+        if (pinned) {
+            sched_setaffinity(0, sizeof before, &before);
+        }
+    }
+    bs_cow_fini(&self);
+    if (memory) {
+        bs_memory_unmap(memory, length);
+    }
+    if (copies) {
+        bs_memory_unmap(copies, length);
+    }
+    if (self.pagemap >= 0) {
+        close(self.pagemap);
+    }
+    return result;
 }
 
 int64_t bs_measure_scan(void) {

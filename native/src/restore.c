@@ -90,14 +90,20 @@ int bs_process_restore_begin(bs_process *p, uint64_t state, struct bs_restore *r
     }
     if (result < 0 || (result = for_each_thread(p, &parts, check_thread)) < 0 ||
         (result = bs_files_check(p, parts.descriptors, parts.head->descriptor_count)) < 0 ||
-        (result = bs_layout_check(p, parts.mappings, parts.head->mapping_count)) < 0) {
+        (result = bs_layout_check(p, parts.mappings, parts.head->mapping_count)) < 0 ||
+        (p->cow && (result = bs_cow_check(p)) < 0)) {
         return result;
     }
     if ((result = bs_set_kill_on_exit(p, true)) < 0 || (result = end_newer_threads(p, &parts)) < 0 ||
         (result = for_each_thread(p, &parts, bs_rseq_withdraw)) < 0 ||
         (result = bs_layout_restore(p, parts.mappings, parts.head->mapping_count, parts.head->heap_end)) < 0 ||
         (result = bs_track_all(p)) < 0 ||
-        (result = bs_ranges_intersect(&p->dirty, p->all_dirty ? &p->held : &p->carried, &p->held)) < 0) {
+        (result = bs_ranges_intersect(&p->dirty,
+                                      !p->all_dirty ? &p->carried
+                                      : p->cow      ? &p->held_files
+                                                    : &p->held,
+                                      &p->held)) < 0 ||
+        (p->cow && (result = bs_cow_restore_begin(p)) < 0)) {
         return broken(p, result);
     }
     restore->written = (uint64_t) (uintptr_t) p->dirty.data;
@@ -137,10 +143,12 @@ int bs_process_restore_finish(bs_process *p, uint64_t state, const struct bs_res
     bs_state_split(state, &parts);
     int result = bs_files_restore(p, parts.descriptors, parts.head->descriptor_count);
     if (result < 0 || (result = bs_drop(p, words(pages->dropped), pages->dropped_count)) < 0 ||
+        (p->cow && (result = bs_cow_restore_pages(p, words(pages->pages), words(pages->frames), pages->count)) < 0) ||
         (result = bs_copy_out(p, words(pages->pages), words(pages->frames), pages->count)) < 0 ||
         (result = for_each_thread(p, &parts, bs_rseq_restore)) < 0 || (result = restore_output(p, parts.head)) < 0 ||
         (result = bs_track_all(p)) < 0 || (result = for_each_thread(p, &parts, restore_thread)) < 0 ||
-        (result = bs_track_complete(p)) < 0 || (result = bs_remote_settle(p)) < 0 ||
+        (p->cow && (result = bs_cow_restore_end(p)) < 0) || (result = bs_track_complete(p)) < 0 ||
+        (result = bs_remote_settle(p)) < 0 ||
         (result = bs_set_kill_on_exit(p, false)) < 0) {
         return broken(p, result);
     }

@@ -221,12 +221,16 @@ static int visit_hole(struct bs_process *p, const struct page_region *region) {
     return region->categories & PAGE_IS_WPALLOWED ? 0 : register_at(p, region);
 }
 
+static bool is_passed_over(const struct bs_process *p, const struct bs_mapping *mapping) {
+    return (mapping->flags & MAPPING_SHARED) || bs_cow_tracks(p, mapping);
+}
+
 /* Shared memory is slow to walk and not ours: the walk goes from one such mapping to the next. */
 static int walk_holes(struct bs_process *p) {
     size_t count;
     const struct bs_mapping *mappings = mappings_of(p, &count);
     for (size_t i = 0; i < count;) {
-        if (mappings[i].flags & MAPPING_SHARED) {
+        if (is_passed_over(p, mappings + i)) {
             i++;
             continue;
         }
@@ -234,7 +238,7 @@ static int walk_holes(struct bs_process *p) {
                                 .inverted = PAGE_IS_PRESENT | PAGE_IS_WPALLOWED,
                                 .any_of = PAGE_IS_PRESENT | PAGE_IS_WPALLOWED,
                                 .tell = PAGE_IS_PRESENT | PAGE_IS_WPALLOWED | PAGE_IS_SWAPPED};
-        while (i < count && !(mappings[i].flags & MAPPING_SHARED)) {
+        while (i < count && !is_passed_over(p, mappings + i)) {
             group.end = mappings[i++].end;
         }
         int result = walk(p, &group, p->scan_room->hole_regions, REGIONS_AT_ONCE, visit_hole);
@@ -260,6 +264,9 @@ static int find_held_elsewhere(struct bs_process *p) {
     struct bs_scan_room *room = p->scan_room;
     size_t count, cursor = 0;
     const struct bs_mapping *mappings = mappings_of(p, &count);
+    if (p->cow) {
+        return bs_vector_copy(&room->held, bs_cow_held(p));
+    }
     room->held.size = 0;
     for (size_t i = 0; i < count; i++) {
         if (mappings[i].inode == 0 && !(mappings[i].flags & MAPPING_SHARED) &&
@@ -320,6 +327,9 @@ int bs_scan(struct bs_process *p, bool *overlooked) {
     if (result == 0 && parts.holes < 0) {
         room->holes.size = 0;
         result = walk_holes(p); /* again, for the text of the failure is the other thread's */
+    }
+    if (result == 0 && p->cow) {
+        result = bs_cow_scan(p);
     }
     if (result == 0) {
         result = put_together(p);

@@ -13,16 +13,12 @@
 #include "pagemap.h"
 #include "process.h"
 
-int bs_track_open(struct bs_process *p, uint64_t *interrupted_ns) {
+/* Adds to interrupted_ns. */
+int bs_track_make(struct bs_process *p, uint64_t flags, int *uffd, uint64_t *interrupted_ns) {
     int64_t theirs = 0;
-    if (bs_filters_calls(p)) {
-        return bs_fail(BS_EUNFIT, "process %d filters its system calls (seccomp) and could be killed by ours",
-                       (int) p->pid);
-    }
     uint64_t start = bs_now_ns();
-    int result =
-        bs_remote_call(p, SYS_userfaultfd, (uint64_t[6]){O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY}, &theirs);
-    *interrupted_ns = bs_now_ns() - start;
+    int result = bs_remote_call(p, SYS_userfaultfd, (uint64_t[6]){flags}, &theirs);
+    *interrupted_ns += bs_now_ns() - start;
     if (result < 0) {
         return result;
     }
@@ -30,16 +26,26 @@ int bs_track_open(struct bs_process *p, uint64_t *interrupted_ns) {
         errno = (int) -theirs;
         return bs_fail_errno("userfaultfd in process %d", (int) p->pid);
     }
-    p->uffd = (int) syscall(SYS_pidfd_getfd, p->pidfd, (int) theirs, 0);
-    int fetched = p->uffd < 0 ? bs_fail_errno("fetch the userfaultfd of process %d", (int) p->pid) : 0;
+    *uffd = (int) syscall(SYS_pidfd_getfd, p->pidfd, (int) theirs, 0);
+    int fetched = *uffd < 0 ? bs_fail_errno("fetch the userfaultfd of process %d", (int) p->pid) : 0;
     start = bs_now_ns();
     result = bs_remote_close(p, (int) theirs);
     if (result == 0) {
         result = bs_remote_settle(p);
     }
     *interrupted_ns += bs_now_ns() - start;
-    if (fetched < 0 || result < 0) {
-        return fetched < 0 ? fetched : result;
+    return fetched < 0 ? fetched : result;
+}
+
+int bs_track_open(struct bs_process *p, uint64_t *interrupted_ns) {
+    if (bs_filters_calls(p)) {
+        return bs_fail(BS_EUNFIT, "process %d filters its system calls (seccomp) and could be killed by ours",
+                       (int) p->pid);
+    }
+    *interrupted_ns = 0;
+    int result = bs_track_make(p, O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY, &p->uffd, interrupted_ns);
+    if (result < 0) {
+        return result;
     }
     struct uffdio_api api = {.api = UFFD_API,
                              .features =
@@ -49,7 +55,7 @@ int bs_track_open(struct bs_process *p, uint64_t *interrupted_ns) {
     }
     p->no_guard_category = !bs_pagemap_knows(p->pagemap, PAGE_IS_GUARD);
     p->mappings.size = 0; /* nothing is registered yet */
-    return 0;
+    return p->cow ? bs_cow_open(p, interrupted_ns) : 0;
 }
 
 void bs_track_close(struct bs_process *p) {
@@ -57,6 +63,7 @@ void bs_track_close(struct bs_process *p) {
         close(p->uffd);
         p->uffd = -1;
     }
+    bs_cow_close(p);
     p->held.size = p->held_files.size = p->held_at_capture.size = p->written.size = p->carried.size = p->dirty.size = 0;
     p->all_dirty = false;
 }

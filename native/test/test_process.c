@@ -25,7 +25,10 @@
 static const char *victims;
 static uint64_t seed;
 static char *arena;
-static uint64_t frame_list[FRAMES];
+static uint64_t frame_list[FRAMES]; /* the upper half is for pages that are saved while the victim runs */
+static int cow;
+static uint64_t faults;
+static int refused;
 
 static uint64_t next_random(void) {
     uint64_t z = (seed += 0x9e3779b97f4a7c15ULL);
@@ -189,14 +192,44 @@ static bs_process *start(const char *name, const char *arguments, bs_output *out
                                  .output = (uint64_t) (uintptr_t) output,
                                  .error = (uint64_t) (uintptr_t) error};
     CHECK_OK(bs_process_spawn(&program, &process));
+    if (cow) {
+        CHECK_OK(bs_process_hold_writes(process));
+        CHECK_OK(bs_process_feed(process, (uint64_t) (uintptr_t) (frame_list + FRAMES / 2), FRAMES / 2, 0));
+    }
     bs_process_catch(process, 1ULL << (SIGSEGV - 1) | 1ULL << (SIGABRT - 1), 0);
     CHECK_OK(bs_process_track(process, &interrupted));
     return process;
 }
 
 static void capture(bs_process *process, struct bs_capture *c) {
-    *c = (struct bs_capture){.frames = (uint64_t) (uintptr_t) frame_list, .frame_count = FRAMES};
+    *c = (struct bs_capture){.frames = (uint64_t) (uintptr_t) frame_list, .frame_count = FRAMES / 2};
     CHECK(bs_process_capture(process, c) == 0);
+}
+
+/* What held writes gave: each pre-image must be what the image, if there is one, has. After a capture frames go back. */
+static uint64_t take_saved(bs_process *process, struct set *touched, const struct image *image, int captured) {
+    struct bs_saved saved;
+    if (!cow) {
+        return 0;
+    }
+    CHECK_OK(bs_process_saved(process, 0, 0, &saved));
+    const uint64_t *pages = (const uint64_t *) (uintptr_t) saved.pages;
+    const uint64_t *frames = (const uint64_t *) (uintptr_t) saved.frames;
+    for (uint64_t i = 0; i < saved.count; i++) {
+        CHECK(i == 0 || pages[i - 1] < pages[i]);
+        set_add(touched, pages[i]);
+        if (image && frames[i]) {
+            CHECK(image_page(image, pages[i]) != NULL);
+            CHECK(memcmp(image_page(image, pages[i]), (const char *) (uintptr_t) frames[i], 4096) == 0);
+        }
+        if (captured && frames[i]) {
+            CHECK_OK(bs_process_feed(process, (uint64_t) (uintptr_t) (frames + i), 1, 0));
+        }
+    }
+    set_add_ranges(touched, saved.released, saved.released_count);
+    CHECK(captured || saved.lost == 0);
+    faults = saved.faults;
+    return saved.lost;
 }
 
 static int run_for(bs_process *process, uint64_t ns, struct bs_event *event) {
@@ -217,6 +250,9 @@ static int roll_back_once(bs_process *process, int intervals) {
     CHECK_OK(bs_process_halt(process));
     capture(process, &c);
     image_take(&before, pid);
+    struct set ignored = {0};
+    uint64_t lost = take_saved(process, &ignored, NULL, 1) * 0;
+    set_free(&ignored);
     set_add_ranges(&held_then, c.held, c.held_count);
     set_add_ranges(&held_last, c.held, c.held_count);
     char *state = malloc(c.state_size);
@@ -238,6 +274,7 @@ static int roll_back_once(bs_process *process, int intervals) {
         for (uint64_t k = 0; k < c.page_count; k++) {
             set_add(&touched, ((const uint64_t *) (uintptr_t) c.pages)[k]);
         }
+        lost += take_saved(process, &touched, i == 0 ? &before : NULL, 1);
         set_free(&held_now);
         set_add_ranges(&held_now, c.held, c.held_count);
         for (size_t k = 0; k < held_last.count; k++) {
@@ -250,9 +287,15 @@ static int roll_back_once(bs_process *process, int intervals) {
         held_now = swap;
     }
     struct bs_restore restore;
-    int began = alive ? bs_process_restore_begin(process, (uint64_t) (uintptr_t) state, &restore) : BS_EGONE;
-    if (began != BS_EGONE) {
+    int began = !alive     ? BS_EGONE
+                : lost > 0 ? BS_EREFUSED
+                           : bs_process_restore_begin(process, (uint64_t) (uintptr_t) state, &restore);
+    if (began == BS_EREFUSED && cow) {
+        refused++;
+        began = bs_process_halt(process);
+    } else if (began != BS_EGONE) {
         CHECK_OK(began);
+        take_saved(process, &touched, intervals == 1 ? &before : NULL, 0);
         set_add_ranges(&touched, restore.written, restore.written_count);
         set_free(&held_now);
         set_add_ranges(&held_now, restore.held, restore.held_count);
@@ -369,7 +412,18 @@ static void roll_back_victim(const char *name, const char *arguments, int rollba
     close(file);
     free(got);
     free(expected);
-    printf("passed: %s %s, %d rollbacks\n", name, arguments, done);
+    printf("passed: %s %s, %d rollbacks", name, arguments, done);
+    printf(cow ? " and %d refused, %" PRIu64 " held writes\n" : "\n", refused, faults);
+    refused = 0;
+}
+
+static void roll_back_victims(const char *files) {
+    roll_back_victim("writers", "7 700", 8);
+    roll_back_victim("threads", "3 700 6", 8);
+    roll_back_victim("simd", "3 500", 8);
+    roll_back_victim("layout", "3 800", 8);
+    roll_back_victim("files", files, 8);
+    roll_back_victim("server", "3 800", 8);
 }
 
 int main(int argc, char **argv) {
@@ -388,18 +442,16 @@ int main(int argc, char **argv) {
     }
     CHECK(bs_abi_version() == BS_ABI_VERSION);
     if (argc > 5) {
+        cow = argc > 6;
         roll_back_victim(argv[3], argv[4], atoi(argv[5]));
         return 0;
     }
     char file[4096 + 16], files[4096 + 32];
     snprintf(file, sizeof file, "%s/../files.%d", victims, (int) getpid());
     snprintf(files, sizeof files, "5 700 %s", file);
-    roll_back_victim("writers", "7 700", 8);
-    roll_back_victim("threads", "3 700 6", 8);
-    roll_back_victim("simd", "3 500", 8);
-    roll_back_victim("layout", "3 800", 8);
-    roll_back_victim("files", files, 8);
-    roll_back_victim("server", "3 800", 8);
+    roll_back_victims(files);
+    cow = 1;
+    roll_back_victims(files);
     unlink(file);
     return 0;
 }

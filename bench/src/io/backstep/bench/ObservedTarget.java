@@ -8,6 +8,7 @@ import io.backstep.core.ExecutionState;
 import io.backstep.core.FaultSurface;
 import io.backstep.core.PageRanges;
 import io.backstep.core.PageWrites;
+import io.backstep.core.PreImages;
 import io.backstep.core.Target;
 import io.backstep.core.TargetEvent;
 
@@ -80,8 +81,8 @@ class ObservedTarget implements Target {
     }
 
     @Override
-    public void beginRollback(ExecutionState state, PageRanges written) {
-        target.beginRollback(state, written);
+    public void beginRollback(ExecutionState state, PageRanges written, PreImages saved) {
+        target.beginRollback(state, written, saved);
     }
 
     @Override

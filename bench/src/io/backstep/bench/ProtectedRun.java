@@ -6,6 +6,7 @@ import java.util.function.BooleanSupplier;
 import java.util.function.Function;
 
 import io.backstep.Backstep;
+import io.backstep.core.Discipline;
 import io.backstep.core.FaultPlan;
 import io.backstep.core.Target;
 import io.backstep.engine.DetectionRecord;
@@ -59,7 +60,7 @@ final class ProtectedRun implements AutoCloseable {
     /** Takes over a program that was just started. */
     ProtectedRun(ProcessTarget started, long intervalNs, Function<ProcessTarget, Target> window) {
         process = started;
-        engine = new Engine(new EngineOptions(intervalNs, false, Prediction.COST, PRICES, Long.MAX_VALUE), window.apply(process),
+        engine = new Engine(new EngineOptions(intervalNs, false, Discipline.COPY, Prediction.COST, PRICES, Long.MAX_VALUE), window.apply(process),
                 new KeepLast(Backstep.Context.KEEP_DEFAULT), Long.MAX_VALUE, FaultPlan.NONE, ALERT, System::nanoTime);
         engine.onStart();
     }

@@ -11,6 +11,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 
 import io.backstep.core.BackstepException;
+import io.backstep.core.Discipline;
 import io.backstep.core.FaultPlan;
 import io.backstep.core.Target;
 import io.backstep.engine.Engine;
@@ -67,8 +68,9 @@ public final class Backstep implements AutoCloseable {
     public static Backstep launch(Context context) {
         JvmOptions.require();
         context.conclude();
-        HostPrices host = HostPrices.measure();
-        EngineOptions options = new EngineOptions(context.intervalNs, context.isThereBefore(), context.prediction,
+        HostPrices host = HostPrices.measure(context.discipline);
+        EngineOptions options = new EngineOptions(context.intervalNs,
+                context.isThereBefore() && context.discipline == Discipline.COPY, context.discipline, context.prediction,
                 new Prices(host.faultNs(), host.copyNs(), 2 * host.scanNs()), context.durationNs);
         KeepLast retention = new KeepLast(context.keep);
         Target target = context.openTarget();
@@ -269,6 +271,7 @@ public final class Backstep implements AutoCloseable {
         private Set<Integer> errorSignals = ProcessTarget.ERROR_SIGNALS;
         private boolean handledToo;
         private long intervalNs = INTERVAL_NS_DEFAULT;
+        private Discipline discipline = Discipline.COPY;
         private Prediction prediction = Prediction.COST;
         private int keep = KEEP_DEFAULT;
         private long memoryBudgetBytes = Long.MAX_VALUE;
@@ -364,6 +367,12 @@ public final class Backstep implements AutoCloseable {
             return this;
         }
 
+        /** How a capture of a program or process gets its pre-images. Default: copy. */
+        public Context capture(Discipline ofCapture) {
+            discipline = ofCapture;
+            return this;
+        }
+
         /** Which pages are left writable, because they are expected to be written again. Default: what costs least. */
         public Context prediction(Prediction ofWrites) {
             prediction = ofWrites;
@@ -413,6 +422,10 @@ public final class Backstep implements AutoCloseable {
                             + " are kept: what it finds may be in all of them");
                 }
             });
+            if (!regions.isEmpty() && discipline != Discipline.COPY) {
+                throw new IllegalArgumentException(
+                        "regions are captured by copy, not by " + discipline.key() + ": " + regions.keySet());
+            }
             if (recordBytes < 0) {
                 throw new IllegalArgumentException("a record must have 0 bytes or more, not " + recordBytes);
             }
@@ -439,7 +452,9 @@ public final class Backstep implements AutoCloseable {
         }
 
         private Target openProcess() {
-            ProcessTarget target = pid == 0 ? ProcessTarget.run(command, holdOutput, inheritance) : ProcessTarget.attach(pid);
+            ProcessTarget target = pid == 0
+                    ? ProcessTarget.run(command, holdOutput, inheritance, discipline)
+                    : ProcessTarget.attach(pid, discipline);
             target.errorSignals(errorSignals, handledToo);
             return target;
         }

@@ -9,6 +9,7 @@ import java.util.Set;
 import java.util.stream.Stream;
 
 import io.backstep.Backstep;
+import io.backstep.core.Discipline;
 import io.backstep.core.Units;
 import io.backstep.inject.FaultSpec;
 import io.backstep.inject.InjectionPlan;
@@ -27,6 +28,14 @@ final class ProtectionOptions {
     @Option(names = "--interval", paramLabel = "TIME", defaultValue = "50ms", converter = Duration.class,
             description = "Time between two captures (default: ${DEFAULT-VALUE}).")
     private long intervalNs;
+
+    @Option(names = "--capture", paramLabel = "copy|cow", defaultValue = "copy", converter = Capturing.class,
+            description =
+                    "How a capture gets what pages were: copy (written pages are copied while the program stands; takes "
+                    + "as much memory as the program) or cow (a page's first write is held until the page is saved; "
+                    + "takes memory for what is written only, but each such write costs more, and memory that the "
+                    + "program gives back ends the checkpoints before it) (default: ${DEFAULT-VALUE}).")
+    private Discipline discipline;
 
     @Option(names = "--predict", paramLabel = "NAME", defaultValue = "cost", converter = Predictor.class,
             description =
@@ -103,6 +112,7 @@ final class ProtectionOptions {
             JsonReport.check(report);
         }
         context.intervalNs(intervalNs)
+                .capture(discipline)
                 .prediction(prediction)
                 .keep(keep)
                 .memoryBudgetBytes(memoryBudget == null ? Memory.halfOfFree() : memoryBudget);
@@ -128,6 +138,15 @@ final class ProtectionOptions {
             } catch (IllegalArgumentException e) {
                 throw new TypeConversionException(e.getMessage());
             }
+        }
+    }
+
+    /** "cow" as a discipline. */
+    static final class Capturing implements ITypeConverter<Discipline> {
+        @Override
+        public Discipline convert(String text) {
+            return Stream.of(Discipline.values()).filter(known -> known.key().equals(text)).findFirst().orElseThrow(
+                    () -> new TypeConversionException("'" + text + "' is not one of copy, cow"));
         }
     }
 

@@ -12,6 +12,8 @@ public final class Capture implements AutoCloseable {
     private final PageRanges predicted = new PageRanges();
     private final LongVector pages = new LongVector();
     private final PageRanges dropped = new PageRanges();
+    private final PreImages saved = new PreImages();
+    private long lostPages;
     private final long[] phaseNs = new long[PHASES.length];
     private boolean live;
     private ExecutionState state;
@@ -61,9 +63,32 @@ public final class Capture implements AutoCloseable {
         return pages;
     }
 
-    /** Out: pages that had content of their own at the last capture and have none now. */
+    /**
+     * Out: pages that had content of their own at the last capture and have none now; and those that were among its
+     * {@link #pages()} and are left to {@link #saved()} from now on.
+     */
     public PageRanges dropped() {
         return dropped;
+    }
+
+    /**
+     * Out: what the target saved by itself in the interval; these frames are the caller's from now on. A page that is
+     * nowhere else is as it was at the last capture.
+     */
+    public PreImages saved() {
+        return saved;
+    }
+
+    /**
+     * Out: how many pages were given back in the interval before they were saved. If there are any, no checkpoint before
+     * this capture can be restored.
+     */
+    public long lostPages() {
+        return lostPages;
+    }
+
+    public void lostPages(long count) {
+        lostPages = count;
     }
 
     /** Out: how many frames the capture needs, when it got too few. */
@@ -114,6 +139,8 @@ public final class Capture implements AutoCloseable {
     public void clearResults() {
         pages.clear();
         dropped.clear();
+        saved.clear();
+        lostPages = 0;
         framesNeeded = 0;
         trackedPages = 0;
         atNs = 0;
@@ -127,5 +154,6 @@ public final class Capture implements AutoCloseable {
         predicted.close();
         pages.close();
         dropped.close();
+        saved.close();
     }
 }

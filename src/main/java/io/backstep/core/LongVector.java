@@ -56,9 +56,21 @@ public final class LongVector implements AutoCloseable {
 
     /** Takes the first elements away; the others move up. */
     public void removeFirst(long count) {
-        assert count >= 0 && count <= size : count;
+        remove(0, count);
+    }
+
+    /** Takes elements from an index on away; the others move up. */
+    public void remove(long index, long count) {
+        assert index >= 0 && count >= 0 && index + count <= size : count;
         size -= count;
-        UnsafeApi.copyMemory(address + count * Long.BYTES, address, size * Long.BYTES);
+        UnsafeApi.copyMemory(
+                address + (index + count) * Long.BYTES, address + index * Long.BYTES, (size - index) * Long.BYTES);
+    }
+
+    /** Counts elements as there that native code has written behind the last one; there must be room. */
+    public void grow(long count) {
+        assert count >= 0 && size + count <= capacity : count;
+        size += count;
     }
 
     /** Replaces the content by count longs that lie at an address. */

@@ -56,14 +56,20 @@ public interface Target extends AutoCloseable {
      * First half of a rollback: halts the target, makes sure that it can be given this state, undoes changes to its
      * layout, and tells which pages were written (or dropped) since the last capture.
      *
+     * @param saved gets what the target saved by itself since then; the frames stay its own
      * @throws BackstepException REFUSED: nothing was touched; BROKEN: the target must not run on.
      */
-    void beginRollback(ExecutionState state, PageRanges written);
+    void beginRollback(ExecutionState state, PageRanges written, PreImages saved);
 
     /**
      * Second half: writes the pages and puts the rest of the state back. The target stays halted. Failure is BROKEN.
      */
     void finishRollback(ExecutionState state, PageWrites writes);
+
+    /** The frames for what the target saves by itself, or null if it saves nothing. */
+    default FramePool pool() {
+        return null;
+    }
 
     /** Called after publication: output older than this state can no longer be taken back. */
     void commit(ExecutionState oldestKept);

@@ -10,6 +10,7 @@ import io.backstep.core.BackstepException.Reason;
 import io.backstep.core.Capture;
 import io.backstep.core.Checkpoint;
 import io.backstep.core.ExecutionState;
+import io.backstep.core.LongVector;
 import io.backstep.core.Target;
 import io.backstep.retain.KeepLast;
 import io.backstep.store.CheckpointStore;
@@ -30,7 +31,9 @@ final class Captures implements AutoCloseable {
     private final RunLog log;
     private final Capture capture = new Capture();
     private final Deque<ExecutionState> freeStates;
+    private final Stock stock;
     private boolean historyDropped;
+    private long lostPages;
     private long nextId = 1;
 
     /** States that the store is done with come back through the given queue. */
@@ -42,6 +45,7 @@ final class Captures implements AutoCloseable {
         this.forecast = forecast;
         this.log = log;
         this.freeStates = freeStates;
+        stock = new Stock(target.pool(), this::supply);
     }
 
     static Deque<ExecutionState> newStateQueue() {
@@ -56,6 +60,7 @@ final class Captures implements AutoCloseable {
     /** Has frames ready before the first pause. */
     void prepare() {
         supply(SPARE_FRAMES);
+        stock.fill();
     }
 
     /** Copies most of a running target ahead of its first pause. One that changes too fast for that is left to the pause. */
@@ -98,18 +103,44 @@ final class Captures implements AutoCloseable {
             throw e;
         }
         long copied = capture.pages().size();
+        long saved = capture.saved().frameCount();
         store.leaveOutUnchanged(capture, forecast.leftWritable());
-        forecast.judge(capture, copied);
+        long written = forecast.judge(capture, copied);
         Checkpoint checkpoint = store.publish(capture, nextId++);
+        dropWhatIsLost();
         for (Checkpoint excess; (excess = retention.excess(store.checkpoints())) != null;) {
             store.drop(excess);
         }
-        log.captured(capture, copied, target.heldBytes());
+        log.captured(capture, written, copied, saved, target.heldBytes());
         commit();
         long likelyNeed = copied + (copied >> 1) + SPARE_FRAMES;
         supply(likelyNeed);
+        stock.takeBack(capture.frames());
         store.takeBack(capture.frames(), likelyNeed);
+        stock.expect(saved);
         return checkpoint;
+    }
+
+    /** Memory that was given back before it was saved: no checkpoint before the new one can be restored. */
+    private void dropWhatIsLost() {
+        lostPages += capture.lostPages();
+        while (capture.lostPages() > 0 && store.checkpoints().size() > 1) {
+            store.drop(store.checkpoints().get(0));
+        }
+    }
+
+    /** How many pages were given back, so that checkpoints had to be dropped. */
+    long lostPages() {
+        return lostPages;
+    }
+
+    /**
+     * Sees to it that the target has frames for what it saves by itself.
+     *
+     * @throws BackstepException OUT_OF_BUDGET: there are none left
+     */
+    void stockUp() {
+        stock.fill();
     }
 
     /** Lets go of output that no kept checkpoint can take back. */
@@ -131,9 +162,13 @@ final class Captures implements AutoCloseable {
 
     /** Has that many frames ready, at the cost of old history if need be. */
     private boolean supply(long frames) {
-        while (!store.supply(capture.frames(), frames)) {
+        return supply(capture.frames(), frames, true);
+    }
+
+    private boolean supply(LongVector into, long frames, boolean atAnyPrice) {
+        while (!store.supply(into, frames)) {
             List<Checkpoint> kept = store.checkpoints();
-            if (kept.size() < 2) {
+            if (kept.size() < 2 || !atAnyPrice) {
                 return false;
             }
             store.drop(kept.get(0));
@@ -145,6 +180,7 @@ final class Captures implements AutoCloseable {
     @Override
     public void close() {
         capture.close();
+        stock.close();
         freeStates.forEach(ExecutionState::close);
         freeStates.clear();
     }

@@ -140,6 +140,7 @@ public final class Engine implements Agent, AutoCloseable {
             look(now);
         } else {
             target.await(nextDeadline(now), event);
+            stockUp();
             handle();
             return event.kind() == TargetEvent.Kind.NONE ? 0 : 1;
         }
@@ -163,12 +164,32 @@ public final class Engine implements Agent, AutoCloseable {
     private void captureNow() {
         try {
             captures.take();
-            if (captures.isHistoryDropped()) {
-                warn("the memory budget of " + store.budgetBytes()
-                        + " bytes is used up: older checkpoints were dropped early");
-            }
+            tellHistoryDropped();
         } catch (BackstepException e) {
             captureFailed(e);
+        }
+    }
+
+    private void stockUp() {
+        if (!isProtecting) {
+            return;
+        }
+        try {
+            captures.stockUp();
+            tellHistoryDropped();
+        } catch (BackstepException e) {
+            stopProtecting(e.getMessage());
+        }
+    }
+
+    private void tellHistoryDropped() {
+        if (captures.isHistoryDropped()) {
+            warn("the memory budget of " + store.budgetBytes()
+                    + " bytes is used up: older checkpoints were dropped early");
+        }
+        if (captures.lostPages() > 0) {
+            warn("memory was given back before it was saved: the checkpoints before that are gone; --capture copy keeps "
+                    + "them");
         }
     }
 
@@ -465,7 +486,7 @@ public final class Engine implements Agent, AutoCloseable {
         long end = done ? endedNs : clock.getAsLong();
         return new RunRecord(version, RunRecord.Host.here(),
                 new RunRecord.TargetName(target.kind(), target.name(), target.pid()),
-                new RunRecord.Settings(options.intervalNs() / 1e6, "copy", options.prediction().key()), log.sinceStartMs(end),
+                new RunRecord.Settings(options.intervalNs() / 1e6, options.discipline().key(), options.prediction().key()), log.sinceStartMs(end),
                 log.checkpointCounts(timer.skipped(), store.checkpoints().size()), log.pauseTimes(), log.pageCounts(forecast.score()),
                 new RunRecord.MemoryBytes(
                         store.mirrorBytes(), store.undoBytes(), store.peakBytes(), log.peakHeldBytes()),

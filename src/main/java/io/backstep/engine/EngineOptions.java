@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.backstep.engine;
 
+import io.backstep.core.Discipline;
 import io.backstep.predict.Prediction;
 import io.backstep.predict.Prices;
 
@@ -10,12 +11,13 @@ import io.backstep.predict.Prices;
  * @param intervalNs between two captures
  * @param preCopy copy the target's pages while it runs, before the first pause: for targets that are large when
  *         protection begins
+ * @param discipline that of the target
  * @param prediction which pages are left writable
  * @param prices what is weighed in that
  * @param durationNs after which the target is let go; Long.MAX_VALUE for never
  */
 public record EngineOptions(
-        long intervalNs, boolean preCopy, Prediction prediction, Prices prices, long durationNs) {
+        long intervalNs, boolean preCopy, Discipline discipline, Prediction prediction, Prices prices, long durationNs) {
     public EngineOptions {
         if (intervalNs <= 0) {
             throw new IllegalArgumentException("the interval must be longer than 0");

@@ -17,6 +17,7 @@ final class Forecast implements AutoCloseable {
     private final Predictor predictor;
     private final PageRanges leftWritable = new PageRanges();
     private final PageRanges asked = new PageRanges();
+    private final LongVector all = new LongVector();
     private long unprotected;
     private long hits;
     private long written;
@@ -42,8 +43,9 @@ final class Forecast implements AutoCloseable {
      * Looks at a capture that succeeded, from which the pages that were not written are left out.
      *
      * @param copied how many pages it had with them
+     * @return how many pages were written, be they copied or saved by the target
      */
-    void judge(Capture capture, long copied) {
+    long judge(Capture capture, long copied) {
         LongVector pages = capture.pages();
         long predicted = 0;
         long range = 0;
@@ -57,9 +59,33 @@ final class Forecast implements AutoCloseable {
         }
         hits += predicted;
         unprotected += predicted + copied - pages.size();
-        written += pages.size();
-        predictor.observe(pages);
+        LongVector nowWritten = written(capture);
+        written += nowWritten.size();
+        predictor.observe(nowWritten);
         leftWritable.copyFrom(asked);
+        return nowWritten.size();
+    }
+
+    private LongVector written(Capture capture) {
+        LongVector pages = capture.pages();
+        LongVector saved = capture.saved().pages();
+        if (saved.isEmpty()) {
+            return pages;
+        }
+        all.clear();
+        long i = 0;
+        for (long k = 0; k < saved.size(); k++) {
+            while (i < pages.size() && pages.get(i) < saved.get(k)) {
+                all.add(pages.get(i++));
+            }
+            if (i == pages.size() || pages.get(i) > saved.get(k)) {
+                all.add(saved.get(k));
+            }
+        }
+        while (i < pages.size()) {
+            all.add(pages.get(i++));
+        }
+        return all;
     }
 
     /** The target went back or is another: what was learnt and what was left writable is gone. */
@@ -82,5 +108,6 @@ final class Forecast implements AutoCloseable {
         predictor.close();
         leftWritable.close();
         asked.close();
+        all.close();
     }
 }

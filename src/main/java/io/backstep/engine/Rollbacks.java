@@ -8,6 +8,7 @@ import io.backstep.core.BackstepException.Reason;
 import io.backstep.core.Checkpoint;
 import io.backstep.core.PageRanges;
 import io.backstep.core.PageWrites;
+import io.backstep.core.PreImages;
 import io.backstep.core.Target;
 import io.backstep.engine.RollbackRecord.Outcome;
 import io.backstep.store.CheckpointStore;
@@ -20,6 +21,7 @@ final class Rollbacks implements AutoCloseable {
     private final EngineListener listener;
     private final LongSupplier clock;
     private final PageRanges written = new PageRanges();
+    private final PreImages saved = new PreImages();
     private final PageWrites writes = new PageWrites();
 
     Rollbacks(Target target, CheckpointStore store, RunLog log, EngineListener listener, LongSupplier clock) {
@@ -39,9 +41,9 @@ final class Rollbacks implements AutoCloseable {
     boolean to(Checkpoint checkpoint, int attempt, long errorNs) {
         long beganNs = clock.getAsLong();
         try {
-            target.beginRollback(checkpoint.state(), written);
+            target.beginRollback(checkpoint.state(), written, saved);
             writes.clear();
-            store.plan(checkpoint, written, writes);
+            store.plan(checkpoint, written, saved, writes);
             target.finishRollback(checkpoint.state(), writes);
         } catch (BackstepException e) {
             if (e.reason() == Reason.GONE) {
@@ -71,6 +73,7 @@ final class Rollbacks implements AutoCloseable {
     @Override
     public void close() {
         written.close();
+        saved.close();
         writes.close();
     }
 }

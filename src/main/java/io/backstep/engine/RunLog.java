@@ -39,6 +39,7 @@ final class RunLog {
     private long pausedNs;
     private long dirtyPages;
     private long copiedPages;
+    private long savedPages;
     private long lastDirtyPages;
     private long lastPauseNs;
     private long trackedPages;
@@ -66,16 +67,17 @@ final class RunLog {
         return (nowNs - startNs) / NS_PER_MS;
     }
 
-    void captured(Capture capture, long copied, long heldBytes) {
+    void captured(Capture capture, long written, long copied, long saved, long heldBytes) {
         record(pause, capture.pauseNs());
         for (int i = 0; i < PHASES.length; i++) {
             record(phases[i], capture.phaseNs(PHASES[i]));
         }
         pausedNs += capture.pauseNs();
         lastPauseNs = capture.pauseNs();
-        lastDirtyPages = capture.pages().size();
+        lastDirtyPages = written;
         dirtyPages += lastDirtyPages;
         copiedPages += copied;
+        savedPages += saved;
         trackedPages = capture.trackedPages();
         peakHeldBytes = Math.max(peakHeldBytes, heldBytes);
     }
@@ -157,7 +159,7 @@ final class RunLog {
 
     RunRecord.PageCounts pageCounts(RunRecord.PredictionScore prediction) {
         double captures = Math.max(1, taken());
-        return new RunRecord.PageCounts(trackedPages, dirtyPages / captures, copiedPages / captures, prediction);
+        return new RunRecord.PageCounts(trackedPages, dirtyPages / captures, copiedPages / captures, savedPages / captures, prediction);
     }
 
     long peakHeldBytes() {

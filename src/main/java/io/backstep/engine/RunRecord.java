@@ -75,8 +75,10 @@ public record RunRecord(
      * @param tracked at the last capture
      * @param dirtyMean written
      * @param copiedMean copied in the pause: besides those written, pages that were left writable
+     * @param savedMean saved by the target while it ran, at their first write
      */
-    public record PageCounts(long tracked, double dirtyMean, double copiedMean, PredictionScore prediction) {
+    public record PageCounts(
+            long tracked, double dirtyMean, double copiedMean, double savedMean, PredictionScore prediction) {
     }
 
     /**

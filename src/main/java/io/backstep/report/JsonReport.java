@@ -139,6 +139,7 @@ public final class JsonReport {
         json.writeNumberField("tracked", pages.tracked());
         number("dirty_mean", pages.dirtyMean());
         number("copied_mean", pages.copiedMean());
+        number("saved_mean", pages.savedMean());
         json.writeObjectFieldStart("prediction");
         number("precision", pages.prediction().precision());
         number("recall", pages.prediction().recall());

@@ -55,7 +55,9 @@ public final class Summary {
 
     private void pages(RunRecord.PageCounts pages) {
         line("pages", Figures.number(pages.dirtyMean()) + " dirty and " + Figures.number(pages.copiedMean())
-                + " copied per interval, " + pages.tracked() + " tracked");
+                + " copied per interval, "
+                + (pages.savedMean() > 0 ? Figures.number(pages.savedMean()) + " saved at a held write, " : "")
+                + pages.tracked() + " tracked");
         RunRecord.PredictionScore prediction = pages.prediction();
         if (Double.isFinite(prediction.precision()) || Double.isFinite(prediction.recall())) {
             line("prediction", "precision " + Figures.number(prediction.precision())

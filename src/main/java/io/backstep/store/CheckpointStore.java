@@ -12,6 +12,7 @@ import io.backstep.core.LongVector;
 import io.backstep.core.PageRanges;
 import io.backstep.core.PageWrites;
 import io.backstep.core.Pages;
+import io.backstep.core.PreImages;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
@@ -45,6 +46,9 @@ public final class CheckpointStore implements AutoCloseable {
     private final List<UndoLog> logs = new ArrayList<>();
     private final List<UndoLog> spareLogs = new ArrayList<>();
     private final List<Checkpoint> spareCheckpoints = new ArrayList<>();
+    private final Leaving leaving = new Leaving();
+    private final UndoLog openLog = new UndoLog();
+    private final List<UndoLog> allLogs = new ArrayList<>();
     private final OldestPreImages oldest = new OldestPreImages();
     private final Consumer<ExecutionState> recycler;
     private long peakBytes;
@@ -196,7 +200,7 @@ public final class CheckpointStore implements AutoCloseable {
             arena.outsideBytes(outsideBytes());
             mirror.prepare(pages, frames);
             if (log != null) {
-                log.reserve(pages.size() + mirrored(capture.dropped()));
+                log.reserve(pages.size() + mirrored(capture.dropped()) + capture.saved().pages().size());
             }
         } catch (OutOfMemoryError e) {
             throw new BackstepException(Reason.OUT_OF_BUDGET, "store: no memory for the tables of a capture of "
@@ -217,6 +221,10 @@ public final class CheckpointStore implements AutoCloseable {
     }
 
     private void moveIntoMirror(Capture capture, UndoLog log) {
+        if (!capture.saved().pages().isEmpty()) {
+            mergeSaved(capture, log);
+            return;
+        }
         LongVector pages = capture.pages();
         PageRanges dropped = capture.dropped();
         long moved = 0;
@@ -254,6 +262,78 @@ public final class CheckpointStore implements AutoCloseable {
         }
     }
 
+    /**
+     * As moving a capture into the mirror, with pages that the target saved by itself. Three lists are walked at once:
+     * pages with a new frame, pages that leave the mirror, and pages with a pre-image.
+     */
+    private void mergeSaved(Capture capture, UndoLog log) {
+        LongVector pages = capture.pages();
+        LongVector saved = capture.saved().pages();
+        long copied = 0;
+        long kept = 0;
+        leaving.start(capture.dropped());
+        while (true) {
+            long nextCopied = copied < pages.size() ? pages.get(copied) : Long.MAX_VALUE;
+            long nextSaved = kept < saved.size() ? saved.get(kept) : Long.MAX_VALUE;
+            long page = Math.min(Math.min(nextCopied, nextSaved), leaving.page());
+            if (page == Long.MAX_VALUE) {
+                break;
+            }
+            long before = page == nextCopied ? mirror.put(page, capture.frames().get(copied++)) : mirror.remove(page);
+            if (page == leaving.page()) {
+                leaving.next();
+            }
+            if (page == nextSaved) {
+                before = older(before, capture.saved().frames().get(kept++));
+            }
+            replaced(page, before, log);
+        }
+        capture.frames().removeFirst(pages.size());
+        capture.saved().clear();
+    }
+
+    /** What was in the mirror was there first. The other frame is free. */
+    private long older(long fromMirror, long fromTarget) {
+        if (fromMirror == 0) {
+            return fromTarget;
+        }
+        if (fromTarget != 0) {
+            arena.give(fromTarget);
+        }
+        return fromMirror;
+    }
+
+    /** A walk over the pages of some ranges that are in the mirror. */
+    private final class Leaving {
+        private PageRanges ranges;
+        private long range;
+        private long page;
+
+        void start(PageRanges ofPages) {
+            ranges = ofPages;
+            range = 0;
+            page = ofPages.isEmpty() ? Long.MAX_VALUE : ofPages.first(0) - 1;
+            next();
+        }
+
+        /** Long.MAX_VALUE at the end. */
+        long page() {
+            return page;
+        }
+
+        void next() {
+            while (range < ranges.rangeCount()) {
+                long end = ranges.end(range);
+                page = mirror.next(Math.max(page + 1, ranges.first(range)), end);
+                if (page < end) {
+                    return;
+                }
+                range++;
+            }
+            page = Long.MAX_VALUE;
+        }
+    }
+
     /** The kept checkpoints, oldest first; a view. */
     public List<Checkpoint> checkpoints() {
         return checkpointsView;
@@ -270,13 +350,18 @@ public final class CheckpointStore implements AutoCloseable {
      * does. The frames stay the store's and are valid until it is changed.
      *
      * @param written pages written or dropped since the newest checkpoint
+     * @param saved what the target saved by itself since then
      * @param into gets the result, ascending; what was in it is cleared
      */
-    public void plan(Checkpoint to, PageRanges written, PageWrites into) {
+    public void plan(Checkpoint to, PageRanges written, PreImages saved, PageWrites into) {
         int from = indexOf(to);
         prepareRollback(from);
         into.clear();
-        oldest.start(logs, from);
+        openLog.copyFrom(saved);
+        allLogs.clear();
+        allLogs.addAll(logs);
+        allLogs.add(openLog);
+        oldest.start(allLogs, from);
         boolean more = oldest.next();
         for (long i = 0; i < written.rangeCount(); i++) {
             for (long page = written.first(i); page < written.end(i); page++) {
@@ -501,6 +586,7 @@ public final class CheckpointStore implements AutoCloseable {
     @Override
     public void close() {
         clear();
+        openLog.close();
         arena.close();
     }
 }

@@ -2,6 +2,7 @@
 package io.backstep.store;
 
 import io.backstep.core.LongVector;
+import io.backstep.core.PreImages;
 
 /**
  * The pre-images of one interval, ascending by page; frame 0 says that the page had no content of its own then. The
@@ -57,6 +58,13 @@ final class UndoLog implements AutoCloseable {
         if (frame != 0) {
             frameCount++;
         }
+    }
+
+    /** Refers to what a target saved; the frames stay the target's. */
+    void copyFrom(PreImages saved) {
+        forget();
+        pages.copyFrom(saved.pages().address(), saved.pages().size());
+        frames.copyFrom(saved.frames().address(), saved.frames().size());
     }
 
     /** Where a page stands in the log, -1 if nowhere. */

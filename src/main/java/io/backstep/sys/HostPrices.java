@@ -4,6 +4,7 @@ package io.backstep.sys;
 import static io.backstep.core.Pages.PAGE_SIZE;
 
 import io.backstep.core.BackstepException;
+import io.backstep.core.Discipline;
 import io.backstep.core.LongVector;
 import io.backstep.core.Pages;
 
@@ -25,7 +26,13 @@ public record HostPrices(double faultNs, double copyNs, double scanNs) {
      * @throws BackstepException this host cannot track pages
      */
     public static HostPrices measure() {
-        return new HostPrices(nanos(LibBackstep.bs_measure_fault()), copy(), nanos(LibBackstep.bs_measure_scan()));
+        return measure(Discipline.COPY);
+    }
+
+    /** As {@link #measure()}, for a discipline. */
+    public static HostPrices measure(Discipline discipline) {
+        long fault = discipline == Discipline.COW ? LibBackstep.bs_measure_held_write() : LibBackstep.bs_measure_fault();
+        return new HostPrices(nanos(fault), copy(), nanos(LibBackstep.bs_measure_scan()));
     }
 
     private static double nanos(long picoseconds) {

@@ -59,6 +59,16 @@ final class LibBackstep {
 
     static native int bs_process_track(long process, long interruptedNs);
 
+    static native int bs_process_hold_writes(long process);
+
+    static native int bs_process_feed(long process, long frames, long count, long low);
+
+    static native long bs_process_pooled(long process);
+
+    static native long bs_process_take_frames(long process, long frames, long count);
+
+    static native int bs_process_saved(long process, long spare, long spareCount, long saved);
+
     static native void bs_process_untrack(long process);
 
     static native void bs_process_catch(long process, long signals, long handledToo);
@@ -118,6 +128,8 @@ final class LibBackstep {
     static native void bs_regions_close(long regions);
 
     static native long bs_measure_fault();
+
+    static native long bs_measure_held_write();
 
     static native long bs_measure_scan();
 

@@ -68,7 +68,7 @@ class BadInputIT {
     @ValueSource(strings = {"--interval 0", "--interval 0ms", "--interval -50ms", "--interval 50", "--interval fast", "--interval 1us",
         "--interval 99999999999h", "--interval NaNms", "--keep 0", "--keep -1", "--keep 99999999999", "--keep many", "--memory-budget 0",
         "--memory-budget -1", "--memory-budget much", "--memory-budget 99999999999T", "--duration 0s", "--duration 0", "--duration -1s",
-        "--duration long", "--log loud", "--catch BOOM", "--catch 99", "--catch SEGV,BOOM"})
+        "--duration long", "--capture none", "--capture COPY", "--predict all", "--log loud", "--catch BOOM", "--catch 99", "--catch SEGV,BOOM"})
     void shouldRefuseBadValueAndNameTheOption(String options) {
         String option = options.substring(2, options.indexOf(' '));
         String value = options.substring(options.indexOf(' ') + 1);

@@ -86,6 +86,7 @@ class KillIT {
         private final boolean rollsBack;
         private final boolean toPipe;
         private final boolean appended;
+        private final String capture;
         private final int delayMs;
         private final String name;
         private final Path written;
@@ -104,6 +105,7 @@ class KillIT {
             // Nobody holds the output of an attached program back: one that writes all the time would repeat itself.
             List<String> names = List.of("writers", "threads", "files", "server");
             name = names.get(random.nextInt(attached && rollsBack ? 2 : 4));
+            capture = random.nextInt(5) < 2 ? "cow" : "copy";
             written = sandbox.file(index + ".written");
             alone = sandbox.file("alone");
         }
@@ -123,9 +125,9 @@ class KillIT {
             if (attached) {
                 program = withOutput(sandbox.command(victim(written).words())).start();
                 target = program.pid();
-                backstep = sandbox.backstep("attach", "--interval", "10ms", Integer.toString(target)).start();
+                backstep = sandbox.backstep("attach", "--interval", "10ms", "--capture", capture, Integer.toString(target)).start();
             } else {
-                program = withOutput(sandbox.run(List.of("--interval", "10ms"), victim(written).command())).start();
+                program = withOutput(sandbox.run(List.of("--interval", "10ms", "--capture", capture), victim(written).command())).start();
                 backstep = program;
             }
             CompletableFuture<byte[]> piped = toPipe ? CompletableFuture.supplyAsync(() -> drain(program)) : null;
@@ -231,7 +233,7 @@ class KillIT {
 
         @Override
         public String toString() {
-            return "try " + index + " (" + (attached ? "attach " : "run ") + name + ", kill after " + delayMs + " ms"
+            return "try " + index + " (" + (attached ? "attach " : "run ") + name + ", " + capture + ", kill after " + delayMs + " ms"
                     + (rollsBack ? " of rollbacks" : "") + ", output to " + (toPipe ? "a pipe" : appended ? "the end of a file" : "a file") + ")";
         }
     }

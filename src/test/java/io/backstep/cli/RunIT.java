@@ -348,6 +348,47 @@ class RunIT {
         assertRecovery(told);
     }
 
+    @Test
+    void shouldRecoverByHeldWritesAndReportIt() throws IOException {
+        Path report = sandbox.file("report.json");
+        Victim victim = Victim.of("server", seed & 0xffff, 1500);
+
+        Launch launch = sandbox.run(List.of("--capture", "cow", "--interval", "20ms", "--inject",
+                "register:rip@300ms,seed=7,bits=24", "--inject", "register:rip@600ms,seed=3,bits=24", "--report",
+                report.toString()), victim.command()).toEnd();
+
+        assertEndedAsAlone(launch, victim);
+        Json told = Json.parse(Files.readString(report));
+        assertEquals("cow", told.text("capture"));
+        assertEquals(0, told.number("checkpoints.failed"));
+        assertTrue(told.number("pages.saved_mean") > 0, told.toString());
+        List<Json> rollbacks = told.list("rollbacks");
+        assertTrue(rollbacks.size() >= 2, told.toString());
+        assertEquals("recovered", rollbacks.get(rollbacks.size() - 1).text("outcome"));
+    }
+
+    /** All that it writes is written for the first time: there is nothing to be thought of but to hold it. */
+    @Test
+    void shouldSurviveBurstWithATinyBudget() throws IOException {
+        Victim victim = Victim.of("dirty", 64, 16_384, 1, 20, "random");
+
+        Launch launch = sandbox.run(
+                List.of("--capture", "cow", "--interval", "20ms", "--memory-budget", "8M"), victim.command()).toEnd();
+
+        assertEndedAsAlone(launch, victim);
+        assertTrue(launch.err().contains("protection has stopped, the target runs on without it"), launch.describe());
+    }
+
+    /** The program runs into its error, since nothing can be restored. */
+    @Test
+    void shouldSayThatMemoryWasGivenBack() {
+        Launch launch = sandbox.run(List.of("--capture", "cow", "--interval", "20ms"),
+                Victim.of("layout", 3, 700).command()).toEnd();
+
+        assertEquals(0, launch.status(), launch.describe());
+        assertTrue(launch.err().contains("memory was given back before it was saved"), launch.describe());
+    }
+
     private static void assertHistogram(Json told, String path, double count) {
         assertEquals(count, told.number(path + ".count"), told.toString());
         double before = 0;

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.util.List;
 
 import io.backstep.core.Checkpoint;
+import io.backstep.core.Discipline;
 import io.backstep.core.FaultPlan;
 import io.backstep.predict.Prediction;
 import io.backstep.predict.Prices;
@@ -77,7 +78,7 @@ final class EngineRig implements AutoCloseable {
     }
 
     EngineRig start() {
-        engine = new Engine(new EngineOptions(INTERVAL_NS, preCopy, Prediction.COST, new Prices(1500, 1000, 500), durationNs), target, new KeepLast(keep), budgetBytes, faults,
+        engine = new Engine(new EngineOptions(INTERVAL_NS, preCopy, Discipline.COPY, Prediction.COST, new Prices(1500, 1000, 500), durationNs), target, new KeepLast(keep), budgetBytes, faults,
                 heard, clock);
         engine.onStart();
         return this;

@@ -13,6 +13,7 @@ import java.util.Arrays;
 import java.util.Deque;
 import java.util.HashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.TreeMap;
@@ -22,6 +23,7 @@ import io.backstep.core.BackstepException;
 import io.backstep.core.BackstepException.Reason;
 import io.backstep.core.Checkpoint;
 import io.backstep.core.ExecutionState;
+import io.backstep.core.Discipline;
 import io.backstep.core.Fault;
 import io.backstep.core.Target;
 import io.backstep.core.TargetEvent;
@@ -85,21 +87,25 @@ final class RandomRollbacks {
     private final PrintWriter report;
     private final Map<String, Streams> undisturbed = new HashMap<>();
     private final Map<String, Counts> counts = new TreeMap<>();
+    private final Discipline only;
+    private Discipline discipline;
     private long outputLength;
     private long errorLength;
 
-    private RandomRollbacks(long seed, Path directory, PrintWriter report) throws IOException {
+    private RandomRollbacks(long seed, Path directory, PrintWriter report, Discipline only) throws IOException {
+        this.only = only;
         random = new SplittableRandom(seed);
         this.directory = directory;
         this.report = report;
     }
 
-    /** Arguments: seed, least number of rollbacks, least minutes, an empty directory, and which victim ("" for all). */
+    /** Arguments: seed, least number of rollbacks, least minutes, an empty directory, which victim, and which discipline ("" for all). */
     public static void main(String[] args) throws IOException {
         Path directory = Path.of(args[3]);
         try (PrintWriter report = new PrintWriter(Files.newBufferedWriter(directory.resolve("report")), true)) {
             try {
-                RandomRollbacks rollbacks = new RandomRollbacks(Long.parseLong(args[0]), directory, report);
+                Discipline only = args[5].isEmpty() ? null : Discipline.valueOf(args[5].toUpperCase(Locale.ROOT));
+                RandomRollbacks rollbacks = new RandomRollbacks(Long.parseLong(args[0]), directory, report, only);
                 rollbacks.run(Integer.parseInt(args[1]), Double.parseDouble(args[2]), args[4]);
                 report.println("passed");
             } catch (Throwable e) {
@@ -178,6 +184,8 @@ final class RandomRollbacks {
     }
 
     private void protect(Plan plan, SplittableRandom choice) throws IOException {
+        discipline = choice.nextBoolean() ? Discipline.COPY : Discipline.COW;
+        discipline = only == null ? discipline : only;
         if (choice.nextBoolean()) {
             runStarted(plan, choice);
         } else {
@@ -189,7 +197,7 @@ final class RandomRollbacks {
     private void runStarted(Plan plan, SplittableRandom choice) throws IOException {
         outputLength = Files.size(directory.resolve("stdout"));
         errorLength = Files.size(directory.resolve("stderr"));
-        try (Run run = new Run(plan, ProcessTarget.run(plan.command(), true, Inheritance.NONE), choice)) {
+        try (Run run = new Run(plan, ProcessTarget.run(plan.command(), true, Inheritance.NONE, discipline), choice)) {
             run.toTheEnd();
         } catch (AssertionError e) {
             e.addSuppressed(new AssertionError(new String(rest("stderr", errorLength))));
@@ -213,7 +221,7 @@ final class RandomRollbacks {
         Path output = directory.resolve("attached.out");
         Path error = directory.resolve("attached.err");
         try (Victim victim = Victim.start(output, error, plan.command())) {
-            try (Run run = new Run(plan, ProcessTarget.attach(victim.pid()), choice)) {
+            try (Run run = new Run(plan, ProcessTarget.attach(victim.pid(), discipline), choice)) {
                 run.toTheEnd();
             }
             check(victim.awaitEnd() == 0, plan + " ended otherwise than we were told");
@@ -264,7 +272,7 @@ final class RandomRollbacks {
             forecast = new Forecast(prediction, new Prices(choice.nextInt(5_000), 900, 500));
             captures = new Captures(target, store, retention, forecast, log, states);
             rollbacks = new Rollbacks(target, store, log, this, System::nanoTime);
-            note("keep " + retention.count() + ", predict " + prediction.key());
+            note(discipline.key() + ", keep " + retention.count() + ", predict " + prediction.key());
         }
 
         private void note(String what) {
@@ -305,7 +313,11 @@ final class RandomRollbacks {
         /** Lets the victim run and leaves it running. */
         private void runFor(long nanos) {
             target.resume();
-            target.await(System.nanoTime() + nanos, event);
+            long endNs = System.nanoTime() + nanos;
+            do {
+                target.await(endNs, event);
+                captures.stockUp();
+            } while (event.kind() == Kind.NONE && System.nanoTime() - endNs < 0);
             if (event.kind() == Kind.ENDED) {
                 ended = true;
             } else {
@@ -427,7 +439,11 @@ final class RandomRollbacks {
         }
 
         private void awaitEnd() {
-            target.await(System.nanoTime() + PATIENCE_NS, event);
+            long endNs = System.nanoTime() + PATIENCE_NS;
+            do {
+                target.await(endNs, event);
+                captures.stockUp();
+            } while (event.kind() == Kind.NONE && System.nanoTime() - endNs < 0);
             check(event.kind() == Kind.ENDED, "event " + event.kind() + " " + event.detail());
             ended = true;
         }

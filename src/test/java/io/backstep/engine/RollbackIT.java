@@ -24,7 +24,8 @@ import org.junit.jupiter.api.io.TempDir;
  * Random rollbacks of real programs. After each the program's memory and layout are compared, byte for byte, with what they were at the
  * checkpoint, and each program must come to the end that it comes to undisturbed.
  *
- * <p>-Dbackstep.seed=N repeats the random choices, though not the moments; -Dbackstep.victim=NAME takes one program only;
+ * <p>-Dbackstep.seed=N repeats the random choices, though not the moments; -Dbackstep.victim=NAME takes one program only,
+ * -Dbackstep.capture=NAME one discipline;
  * -Dbackstep.minutes=N is how long the soak test takes.
  */
 class RollbackIT {
@@ -57,7 +58,7 @@ class RollbackIT {
         command.addAll(ManagementFactory.getRuntimeMXBean().getInputArguments());
         command.addAll(List.of("-cp", System.getProperty("java.class.path"), RandomRollbacks.class.getName(), Long.toString(seed),
                 Integer.toString(rollbacks), Double.toString(minutes), directory.toString(),
-                System.getProperty("backstep.victim", "")));
+                System.getProperty("backstep.victim", ""), System.getProperty("backstep.capture", "")));
         Process process = new ProcessBuilder(command).redirectOutput(file("stdout")).redirectError(file("stderr")).start();
         boolean ended = process.waitFor((long) Math.ceil(minutes) + MINUTES_AT_MOST, TimeUnit.MINUTES);
         process.destroyForcibly();

@@ -24,7 +24,7 @@ class RunLogTest {
             capture.pauseNs(pauseNs);
             capture.phaseNs(Phase.SCAN, pauseNs / 2);
             capture.trackedPages(1_000 + pages);
-            log.captured(capture, capture.pages().size() + 5, heldBytes);
+            log.captured(capture, capture.pages().size(), capture.pages().size() + 5, 0, heldBytes);
         }
     }
 

@@ -39,7 +39,7 @@ final class SampleRuns {
                                 Phase.COPY, new HistogramSummary(191, 280, 410, 800.25, 1800),
                                 Phase.STATE, new HistogramSummary(191, 20, 30, 40, 50),
                                 Phase.THAW, new HistogramSummary(191, 9.87654, 10, 11, 12))),
-                new RunRecord.PageCounts(25_003, 1180.333333, 1320.5,
+                new RunRecord.PageCounts(25_003, 1180.333333, 1320.5, 0,
                         new RunRecord.PredictionScore(0.9142857, 0.84, 310.25)),
                 new RunRecord.MemoryBytes(102_412_288, 14_766_080, 136_314_880, 12_288),
                 new RunRecord.Events(
@@ -72,7 +72,7 @@ final class SampleRuns {
                 0.04,
                 new RunRecord.CheckpointCounts(0, 0, 0, 0),
                 new RunRecord.PauseTimes(0, HistogramSummary.EMPTY, Map.of()),
-                new RunRecord.PageCounts(0, 0, 0, RunRecord.PredictionScore.NONE),
+                new RunRecord.PageCounts(0, 0, 0, 0, RunRecord.PredictionScore.NONE),
                 new RunRecord.MemoryBytes(0, 0, 0, 0),
                 new RunRecord.Events(List.of(), List.of(), List.of(), RunRecord.LeftOut.NONE,
                         HistogramSummary.EMPTY, HistogramSummary.EMPTY),

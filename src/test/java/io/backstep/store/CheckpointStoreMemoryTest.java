@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.backstep.store;
 
+import static io.backstep.store.ModelTarget.NOTHING_SAVED;
+
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertSame;
@@ -93,7 +95,7 @@ class CheckpointStoreMemoryTest {
         refusing = true;
 
         BackstepException refusal =
-                assertThrows(BackstepException.class, () -> store.plan(first, written, writes));
+                assertThrows(BackstepException.class, () -> store.plan(first, written, NOTHING_SAVED, writes));
 
         assertEquals(BackstepException.Reason.OUT_OF_BUDGET, refusal.reason());
         target.rollBack(store, second, written, writes);
@@ -101,7 +103,7 @@ class CheckpointStoreMemoryTest {
 
     @Test
     void shouldNotNeedMemoryOnceARollbackIsPlanned() {
-        store.plan(first, written, writes);
+        store.plan(first, written, NOTHING_SAVED, writes);
         supplyAllThatIsFree();
         refusing = true;
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.backstep.store;
 
+import static io.backstep.store.ModelTarget.NOTHING_SAVED;
+
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -192,7 +194,7 @@ class CheckpointStoreModelTest {
         int index = random.nextInt(kept.size());
         if (random.nextInt(5) == 0) {
             // A plan that is given up, as before an escalation, must change nothing.
-            store.plan(kept.get(random.nextInt(kept.size())), written, writes);
+            store.plan(kept.get(random.nextInt(kept.size())), written, NOTHING_SAVED, writes);
         }
         target.rollBack(store, kept.get(index), written, writes);
         rollbacks++;

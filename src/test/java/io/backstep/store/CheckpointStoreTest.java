@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.backstep.store;
 
+import static io.backstep.store.ModelTarget.NOTHING_SAVED;
+
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNull;
@@ -379,7 +381,7 @@ class CheckpointStoreTest {
         drop(first);
 
         assertThrows(IllegalArgumentException.class, () -> store.drop(first));
-        assertThrows(IllegalArgumentException.class, () -> store.plan(first, written, writes));
+        assertThrows(IllegalArgumentException.class, () -> store.plan(first, written, NOTHING_SAVED, writes));
         assertThrows(IllegalArgumentException.class, () -> store.rolledBack(first));
         assertThrows(IllegalArgumentException.class, () -> store.read(first, 0, 0));
     }
@@ -390,8 +392,8 @@ class CheckpointStoreTest {
         Checkpoint first = checkpoint();
         target.write(1);
         written.add(1, 2);
-        store.plan(first, written, writes);
-        store.plan(first, written, writes);
+        store.plan(first, written, NOTHING_SAVED, writes);
+        store.plan(first, written, NOTHING_SAVED, writes);
 
         assertEquals(1, writes.pages().size());
         rollBack(first);

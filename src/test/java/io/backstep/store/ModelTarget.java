@@ -9,6 +9,7 @@ import io.backstep.core.Capture;
 import io.backstep.core.Checkpoint;
 import io.backstep.core.PageRanges;
 import io.backstep.core.PageWrites;
+import io.backstep.core.PreImages;
 import io.backstep.core.Pages;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -20,6 +21,8 @@ import org.agrona.UnsafeApi;
 
 /** A target that is a map from page to a version of its content; and what a store must know about it. */
 final class ModelTarget implements AutoCloseable {
+    static final PreImages NOTHING_SAVED = new PreImages();
+
     private final TreeMap<Long, Long> versions = new TreeMap<>();
     private final TreeSet<Long> written = new TreeSet<>();
     private final TreeSet<Long> dropped = new TreeSet<>();
@@ -89,7 +92,7 @@ final class ModelTarget implements AutoCloseable {
         changed.addAll(dropped);
         changed.forEach(page -> writtenPages.add(page, page + 1));
 
-        store.plan(to, writtenPages, writes);
+        store.plan(to, writtenPages, NOTHING_SAVED, writes);
 
         TreeMap<Long, Long> snapshot = snapshots.get(to);
         assertAscends(writes);

@@ -23,15 +23,16 @@ class StructSizeTest {
         assertSize(CaptureWords.STRUCT, new CaptureWords());
         assertSize(RestoreWords.STRUCT, new RestoreWords());
         assertSize(RestorePagesWords.STRUCT, new RestorePagesWords());
+        assertSize(SavedWords.STRUCT, new SavedWords());
         assertSize(ProgramWords.STRUCT, new ProgramWords(new byte[0], new byte[0], Inheritance.NONE, 0, 0));
     }
 
     @Test
     void shouldKnowEveryStructOfTheNativeLibrary() {
         List<Integer> known = List.of(HostWords.STRUCT, EventWords.STRUCT, CaptureWords.STRUCT, RestoreWords.STRUCT,
-                RestorePagesWords.STRUCT, ProgramWords.STRUCT);
+                RestorePagesWords.STRUCT, ProgramWords.STRUCT, SavedWords.STRUCT);
 
-        assertEquals(List.of(0, 1, 2, 3, 4, 5), known);
+        assertEquals(List.of(0, 1, 2, 3, 4, 5, 6), known);
         assertEquals(0, LibBackstep.bs_struct_size(known.size()), "there are more");
         assertEquals(0, LibBackstep.bs_struct_size(-1));
     }

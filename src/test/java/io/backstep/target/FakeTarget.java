@@ -24,6 +24,7 @@ import io.backstep.core.FaultSurface;
 import io.backstep.core.LongVector;
 import io.backstep.core.PageRanges;
 import io.backstep.core.PageWrites;
+import io.backstep.core.PreImages;
 import io.backstep.core.Pages;
 import io.backstep.core.Phase;
 import io.backstep.core.Target;
@@ -463,7 +464,8 @@ public final class FakeTarget implements Target {
     }
 
     @Override
-    public void beginRollback(ExecutionState state, PageRanges changed) {
+    public void beginRollback(ExecutionState state, PageRanges changed, PreImages saved) {
+        saved.clear();
         requireLife();
         requireThat(tracking && !waitsForFrames, "rolled back while it is not tracked, or in a capture");
         ((State) state).requireFilled();

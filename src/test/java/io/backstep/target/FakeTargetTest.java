@@ -62,7 +62,7 @@ class FakeTargetTest extends ProgramContractTest {
 
     @Test
     void shouldForgetATransientErrorWithTheRollback() {
-        try (Shadow shadow = new Shadow(fake)) {
+        try (Shadow shadow = new Shadow(fake, () -> null)) {
             Shadow.Moment moment = shadow.capture();
             fake.errorAt(clock.getAsLong() + 3 * MS, "SIGFPE");
             fake.resume();
@@ -81,7 +81,7 @@ class FakeTargetTest extends ProgramContractTest {
 
     @Test
     void shouldStumbleOverACorruptionUntilItIsRolledBackPastIt() {
-        try (Shadow shadow = new Shadow(fake)) {
+        try (Shadow shadow = new Shadow(fake, () -> null)) {
             Shadow.Moment sound = shadow.capture();
             fake.corruptAt(clock.getAsLong() + 2 * MS, 20 * MS);
             fake.resume();

@@ -2,17 +2,22 @@
 package io.backstep.target;
 
 import java.util.EnumMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.SortedMap;
 import java.util.SplittableRandom;
+import java.util.TreeMap;
 
 import io.backstep.core.BackstepException;
 import io.backstep.core.BackstepException.Reason;
 import io.backstep.core.Capture;
 import io.backstep.core.ExecutionState;
 import io.backstep.core.FaultSurface;
+import io.backstep.core.FramePool;
 import io.backstep.core.PageRanges;
 import io.backstep.core.PageWrites;
+import io.backstep.core.PreImages;
 import io.backstep.core.Target;
 import io.backstep.core.TargetEvent;
 
@@ -46,6 +51,8 @@ public final class FaultyTarget implements Target {
     private final Capture marks = new Capture();
     private final ExecutionState marksState;
     private final PageRanges droppedBefore = new PageRanges();
+    private final PreImages savedBefore = new PreImages();
+    private long lostBefore;
     private final PageRanges droppedNow = new PageRanges();
     private Runnable beforeCapture = () -> { };
     private boolean wasShort;
@@ -111,12 +118,36 @@ public final class FaultyTarget implements Target {
             return false;
         }
         boolean done = inner.capture(capture);
+        if (done) {
+            addWhatWasSavedBefore(capture);
+        }
         if (done && !droppedBefore.isEmpty()) {
             droppedNow.copyFrom(capture.dropped());
             capture.dropped().setUnion(droppedBefore, droppedNow);
             droppedBefore.clear();
         }
         return done;
+    }
+
+    /** Of a page that was saved twice the older pre-image counts. */
+    private void addWhatWasSavedBefore(Capture capture) {
+        if (savedBefore.pages().isEmpty() && lostBefore == 0) {
+            return;
+        }
+        SortedMap<Long, Long> frames = new TreeMap<>();
+        List.of(capture.saved(), savedBefore).forEach(saved -> {
+            for (long i = 0; i < saved.pages().size(); i++) {
+                frames.put(saved.pages().get(i), saved.frames().get(i));
+            }
+        });
+        capture.saved().clear();
+        frames.forEach((page, frame) -> {
+            capture.saved().pages().add(page);
+            capture.saved().frames().add(frame);
+        });
+        capture.lostPages(capture.lostPages() + lostBefore);
+        savedBefore.clear();
+        lostBefore = 0;
     }
 
     /**
@@ -128,6 +159,10 @@ public final class FaultyTarget implements Target {
         if (done) {
             droppedNow.copyFrom(droppedBefore);
             droppedBefore.setUnion(droppedNow, marks.dropped());
+            addWhatWasSavedBefore(marks);
+            savedBefore.pages().copyFrom(marks.saved().pages().address(), marks.saved().pages().size());
+            savedBefore.frames().copyFrom(marks.saved().frames().address(), marks.saved().frames().size());
+            lostBefore = marks.lostPages();
         }
         return done;
     }
@@ -139,7 +174,7 @@ public final class FaultyTarget implements Target {
     }
 
     @Override
-    public void beginRollback(ExecutionState state, PageRanges written) {
+    public void beginRollback(ExecutionState state, PageRanges written, PreImages saved) {
         if (fails(Failure.ROLLBACK_REFUSED)) {
             inner.halt();
             throw new BackstepException(Reason.REFUSED, "this rollback was to be refused");
@@ -147,7 +182,12 @@ public final class FaultyTarget implements Target {
         if (fails(Failure.ROLLBACK_FAILS)) {
             throw new BackstepException(Reason.FAILED, "this rollback was not to begin");
         }
-        inner.beginRollback(state, written);
+        inner.beginRollback(state, written, saved);
+    }
+
+    @Override
+    public FramePool pool() {
+        return inner.pool();
     }
 
     @Override
@@ -247,6 +287,7 @@ public final class FaultyTarget implements Target {
         marks.close();
         marksState.close();
         droppedBefore.close();
+        savedBefore.close();
         droppedNow.close();
     }
 }

@@ -21,7 +21,7 @@ public abstract class ProgramContractTest extends TargetContractTest {
     private static final int MANY = 200;
 
     @Test
-    void shouldTellPagesThatWereGivenBack() {
+    protected void shouldTellPagesThatWereGivenBack() {
         shadow.capture();
         long told = 0;
         for (int i = 0; i < MANY && told == 0; i++) {

@@ -9,12 +9,15 @@ import java.util.List;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.function.Supplier;
 
 import io.backstep.core.Capture;
 import io.backstep.core.ExecutionState;
+import io.backstep.core.LongVector;
 import io.backstep.core.PageRanges;
 import io.backstep.core.PageWrites;
 import io.backstep.core.Pages;
+import io.backstep.core.PreImages;
 import io.backstep.core.Target;
 import org.agrona.UnsafeApi;
 import org.agrona.concurrent.UnsafeBuffer;
@@ -22,6 +25,9 @@ import org.agrona.concurrent.UnsafeBuffer;
 /**
  * What a target's captures tell, kept by the plainest means: a copy of every page for every moment. It owns the frames, and the states of
  * the moments.
+ *
+ * <p>A target that saves pages by itself does not tell what they are: that is looked at. What it saved must be what was seen at the
+ * moment before, and what differs from then must have been told.
  */
 final class Shadow implements AutoCloseable {
     private static final long FRAMES_AT_ONCE = 256;
@@ -38,18 +44,47 @@ final class Shadow implements AutoCloseable {
         }
     }
 
+    private static final long POOL_FRAMES = 16_384;
+    private static final long LAST_PAGE = 1L << 35;
+    private static final byte[] NOTHING = new byte[PAGE_SIZE];
+
     private final Target target;
+    private final Supplier<SortedMap<Long, byte[]>> own;
+    private SortedMap<Long, byte[]> seen;
+    private String complaint;
     private final Capture capture = new Capture();
     private final TreeMap<Long, byte[]> pages = new TreeMap<>();
     private final List<Moment> moments = new ArrayList<>();
     private final List<ExecutionState> states = new ArrayList<>();
     private final List<Long> memory = new ArrayList<>();
     private final PageRanges written = new PageRanges();
+    private final PreImages saved = new PreImages();
     private final PageWrites writes = new PageWrites();
     private final UnsafeBuffer frame = new UnsafeBuffer(0, 0);
 
-    Shadow(Target target) {
+    /**
+     * @param own gives the target's pages with content of their own, or null while it runs
+     */
+    Shadow(Target target, Supplier<SortedMap<Long, byte[]>> own) {
         this.target = target;
+        this.own = own;
+        if (target.pool() != null) {
+            try (LongVector spare = new LongVector()) {
+                for (long i = 0; i < POOL_FRAMES; i += FRAMES_AT_ONCE) {
+                    long address = newFrames();
+                    for (long k = 0; k < FRAMES_AT_ONCE; k++) {
+                        spare.add(address + Pages.toBytes(k));
+                    }
+                }
+                target.pool().add(spare, 0);
+            }
+        }
+    }
+
+    private long newFrames() {
+        long address = UnsafeApi.allocateMemory(Pages.toBytes(FRAMES_AT_ONCE));
+        memory.add(address);
+        return address;
     }
 
     /** What the last capture gave. */
@@ -68,8 +103,7 @@ final class Shadow implements AutoCloseable {
             capture.frames().truncate(count);
         }
         while (capture.frames().size() < count) {
-            long address = UnsafeApi.allocateMemory(Pages.toBytes(FRAMES_AT_ONCE));
-            memory.add(address);
+            long address = newFrames();
             for (long i = 0; i < FRAMES_AT_ONCE && capture.frames().size() < count; i++) {
                 capture.frames().add(address + Pages.toBytes(i));
             }
@@ -108,11 +142,63 @@ final class Shadow implements AutoCloseable {
             pages.put(capture.pages().get(i), bytes);
             changed.add(capture.pages().get(i));
         }
+        if (target.pool() != null) {
+            takeInSaved(changed);
+        }
         moments.forEach(earlier -> earlier.changedSince.addAll(changed));
         Moment moment = new Moment(capture.state(), new TreeMap<>(pages));
         capture.state(null);
         moments.add(moment);
         return moment;
+    }
+
+    private void takeInSaved(TreeSet<Long> changed) {
+        SortedMap<Long, byte[]> now = own.get();
+        try (LongVector spare = new LongVector()) {
+            for (long i = 0; i < capture.saved().pages().size(); i++) {
+                long page = capture.saved().pages().get(i);
+                long address = capture.saved().frames().get(i);
+                changed.add(page);
+                if (address != 0) {
+                    byte[] bytes = new byte[PAGE_SIZE];
+                    frame.wrap(address, PAGE_SIZE);
+                    frame.getBytes(0, bytes);
+                    if (seen != null && !Arrays.equals(bytes, seen.getOrDefault(page, NOTHING))) {
+                        complaint = "page " + Long.toHexString(page) + " was saved otherwise than it was";
+                    }
+                    spare.add(address);
+                }
+            }
+            target.pool().add(spare, 0);
+        }
+        complaint = complaint == null && seen != null && now != null ? untold(changed, now) : complaint;
+        seen = now;
+        pages.clear();
+        pages.putAll(now == null ? new TreeMap<>() : now);
+    }
+
+    private String untold(TreeSet<Long> changed, SortedMap<Long, byte[]> now) {
+        TreeSet<Long> all = new TreeSet<>(seen.keySet());
+        all.addAll(now.keySet());
+        for (long page : all) {
+            if (!changed.contains(page)
+                    && !Arrays.equals(seen.getOrDefault(page, NOTHING), now.getOrDefault(page, NOTHING))) {
+                return "page " + Long.toHexString(page) + " has changed, which was not told";
+            }
+        }
+        return null;
+    }
+
+    /** Makes the next captures of a target that saves pages by itself copy all that was written. */
+    void predictAll() {
+        capture.predicted().clear();
+        if (target.pool() != null) {
+            capture.predicted().add(0, LAST_PAGE);
+        }
+    }
+
+    void predictNothing() {
+        capture.predicted().clear();
     }
 
     private ExecutionState newState() {
@@ -123,14 +209,18 @@ final class Shadow implements AutoCloseable {
 
     /** Puts the target back to a moment. It stays halted, and later moments are void. */
     void rollBack(Moment moment) {
-        target.beginRollback(moment.state, written);
+        target.beginRollback(moment.state, written, saved);
         TreeSet<Long> changed = new TreeSet<>(moment.changedSince);
         for (long i = 0; i < written.rangeCount(); i++) {
             for (long page = written.first(i); page < written.end(i); page++) {
                 changed.add(page);
             }
         }
+        for (long i = 0; i < saved.pages().size(); i++) {
+            changed.add(saved.pages().get(i));
+        }
         finishRollback(moment, changed);
+        seen = target.pool() == null ? null : own.get();
         pages.clear();
         pages.putAll(moment.pages);
         moment.changedSince.clear();
@@ -158,6 +248,9 @@ final class Shadow implements AutoCloseable {
 
     /** Whether the pages with content of their own are what the captures have told; the first complaint, or null. */
     String differenceFrom(SortedMap<Long, byte[]> own) {
+        if (complaint != null) {
+            return complaint;
+        }
         for (SortedMap.Entry<Long, byte[]> entry : own.entrySet()) {
             byte[] told = pages.get(entry.getKey());
             if (!Arrays.equals(told, entry.getValue())) {
@@ -177,6 +270,7 @@ final class Shadow implements AutoCloseable {
         states.forEach(ExecutionState::close);
         capture.close();
         written.close();
+        saved.close();
         writes.close();
         memory.forEach(UnsafeApi::freeMemory);
         memory.clear();

@@ -7,10 +7,13 @@ import java.util.Set;
 
 import io.backstep.core.BackstepException;
 import io.backstep.core.Capture;
+import io.backstep.core.Discipline;
 import io.backstep.core.ExecutionState;
 import io.backstep.core.FaultSurface;
+import io.backstep.core.FramePool;
 import io.backstep.core.PageRanges;
 import io.backstep.core.PageWrites;
+import io.backstep.core.PreImages;
 import io.backstep.core.Target;
 import io.backstep.core.TargetEvent;
 import io.backstep.sys.CaptureWords;
@@ -22,8 +25,8 @@ import io.backstep.sys.RestoreWords;
 import io.backstep.sys.Signals;
 
 /**
- * An unmodified Linux process as a target. The kernel notes which pages it writes; a capture is one native call. Its
- * errors are fatal signals, seen before the process sees them.
+ * An unmodified Linux process as a target. The kernel notes which pages it writes, or holds each first write until the
+ * page is saved; a capture is one native call. Its errors are fatal signals, seen before the process sees them.
  */
 public final class ProcessTarget implements Target {
     /** The signals that end a program which does not handle them and that a transient fault can cause. */
@@ -44,12 +47,14 @@ public final class ProcessTarget implements Target {
     private final PageRanges heldBefore = new PageRanges();
     private final PageRanges gone = new PageRanges();
     private final PageRanges rewritten = new PageRanges();
+    private final PageSaving saving;
     private final Set<String> leftFiles = new LinkedHashSet<>();
     private boolean captureOpen;
     private boolean closed;
     private long interruptedNs;
 
-    private ProcessTarget(NativeProcess process, HeldOutput heldOutput, String name) {
+    private ProcessTarget(NativeProcess process, HeldOutput heldOutput, String name, Discipline discipline) {
+        saving = discipline == Discipline.COW ? new PageSaving(process) : null;
         this.process = process;
         this.heldOutput = heldOutput;
         this.name = name;
@@ -66,7 +71,8 @@ public final class ProcessTarget implements Target {
      * @param inheritance what else it gets of ours
      * @throws BackstepException UNFIT: the program does not exist or cannot be run
      */
-    public static ProcessTarget run(List<String> command, boolean holdOutput, Inheritance inheritance) {
+    public static ProcessTarget run(
+            List<String> command, boolean holdOutput, Inheritance inheritance, Discipline discipline) {
         byte[] arguments = CommandBytes.of(command);
         byte[] file = ProgramPath.find(command.get(0), arguments, System.getenv("PATH"));
         HeldOutput output = holdOutput ? new HeldOutput() : null;
@@ -76,7 +82,7 @@ public final class ProcessTarget implements Target {
             if (output != null) {
                 output.startPumps();
             }
-            return new ProcessTarget(process, output, baseName(command.get(0)));
+            return new ProcessTarget(process, output, baseName(command.get(0)), discipline);
         } catch (BackstepException e) {
             if (output != null) {
                 output.close();
@@ -85,14 +91,24 @@ public final class ProcessTarget implements Target {
         }
     }
 
+    /** As {@link #run(List, boolean, Inheritance, Discipline)}, by the copy discipline. */
+    public static ProcessTarget run(List<String> command, boolean holdOutput, Inheritance inheritance) {
+        return run(command, holdOutput, inheritance, Discipline.COPY);
+    }
+
     /**
      * Takes hold of a running process.
      *
      * @throws BackstepException UNFIT: it is not there, or this user may not trace it
      */
-    public static ProcessTarget attach(int pid) {
+    public static ProcessTarget attach(int pid, Discipline discipline) {
         ProcFiles.refuseUnlessTraceable(pid);
-        return new ProcessTarget(NativeProcess.attach(pid), null, ProcFiles.commandName(pid));
+        return new ProcessTarget(NativeProcess.attach(pid), null, ProcFiles.commandName(pid), discipline);
+    }
+
+    /** As {@link #attach(int, Discipline)}, by the copy discipline. */
+    public static ProcessTarget attach(int pid) {
+        return attach(pid, Discipline.COPY);
     }
 
     private static String baseName(String path) {
@@ -199,6 +215,9 @@ public final class ProcessTarget implements Target {
         heldBefore.copyFrom(held);
         captureWords.held(held);
         capture.dropped().setDifference(heldBefore, held);
+        if (saving != null) {
+            saving.fill(capture);
+        }
         if (!capture.isLive()) {
             ((ProcessState) capture.state()).fill(captureWords);
         }
@@ -212,13 +231,23 @@ public final class ProcessTarget implements Target {
     }
 
     @Override
-    public void beginRollback(ExecutionState state, PageRanges written) {
+    public void beginRollback(ExecutionState state, PageRanges written, PreImages saved) {
         process.beginRestore(((ProcessState) state).address(), restoreWords);
         restoreWords.written(rewritten);
         heldBefore.copyFrom(held);
         restoreWords.held(held);
         gone.setDifference(heldBefore, held);
         written.setUnion(rewritten, gone);
+        if (saving == null) {
+            saved.clear();
+        } else {
+            saving.fill(saved);
+        }
+    }
+
+    @Override
+    public FramePool pool() {
+        return saving;
     }
 
     @Override
@@ -290,5 +319,8 @@ public final class ProcessTarget implements Target {
         heldBefore.close();
         gone.close();
         rewritten.close();
+        if (saving != null) {
+            saving.close();
+        }
     }
 }

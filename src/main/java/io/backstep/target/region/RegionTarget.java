@@ -17,6 +17,7 @@ import io.backstep.core.ExecutionState;
 import io.backstep.core.FaultSurface;
 import io.backstep.core.PageRanges;
 import io.backstep.core.PageWrites;
+import io.backstep.core.PreImages;
 import io.backstep.core.Target;
 import io.backstep.core.TargetEvent;
 import io.backstep.sys.CaptureWords;
@@ -275,7 +276,8 @@ public final class RegionTarget implements Target {
     }
 
     @Override
-    public void beginRollback(ExecutionState state, PageRanges written) {
+    public void beginRollback(ExecutionState state, PageRanges written, PreImages saved) {
+        saved.clear();
         halt();
         prepareListener();
         regions.beginRestore(restoreWords);

@@ -12,6 +12,7 @@ import io.backstep.core.ExecutionState;
 import io.backstep.core.PageRanges;
 import io.backstep.core.PageWrites;
 import io.backstep.core.Pages;
+import io.backstep.core.PreImages;
 import io.backstep.core.TargetEvent;
 import io.backstep.core.TargetEvent.Kind;
 import io.backstep.sys.Inheritance;
@@ -45,6 +46,7 @@ class LeftFilesTest {
                 ExecutionState state = target.newState();
                 Capture capture = new Capture();
                 PageRanges rewritten = new PageRanges();
+                PreImages saved = new PreImages();
                 PageWrites nothing = new PageWrites()) {
             target.start();
             for (long i = 0; i < FRAMES; i++) {
@@ -58,7 +60,7 @@ class LeftFilesTest {
                 target.halt();
             }
 
-            target.beginRollback(state, rewritten);
+            target.beginRollback(state, rewritten, saved);
             target.finishRollback(state, nothing); // it will not run again, so its pages do not matter
 
             assertTrue(target.unprotected().contains("file " + written
