@@ -172,10 +172,10 @@ static int visit_written(struct bs_process *p, const struct page_region *region)
                           : room->cursor < count ? mappings[room->cursor].start
                                                  : region->end;
         struct page_region part = {.start = at, .end = border < region->end ? border : region->end};
-        int result;
+        int result = 0;
         if (known && is_tracked_file(mappings + room->cursor)) {
             result = look_closely(p, part.start, part.end);
-        } else {
+        } else if (!p->cow) {
             result = add(region->categories & PAGE_IS_PFNZERO ? &room->zeroed : &room->written, &part);
         }
         if (result < 0) {

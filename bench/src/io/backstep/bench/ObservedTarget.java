@@ -6,6 +6,7 @@ import java.util.Set;
 import io.backstep.core.Capture;
 import io.backstep.core.ExecutionState;
 import io.backstep.core.FaultSurface;
+import io.backstep.core.FramePool;
 import io.backstep.core.PageRanges;
 import io.backstep.core.PageWrites;
 import io.backstep.core.PreImages;
@@ -83,6 +84,11 @@ class ObservedTarget implements Target {
     @Override
     public void beginRollback(ExecutionState state, PageRanges written, PreImages saved) {
         target.beginRollback(state, written, saved);
+    }
+
+    @Override
+    public FramePool pool() {
+        return target.pool();
     }
 
     @Override
