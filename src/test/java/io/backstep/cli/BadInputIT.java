@@ -265,6 +265,19 @@ class BadInputIT {
     }
 
     @Test
+    void shouldSayThatProgramMayNotHoldItsWrites() throws IOException {
+        String[] asNobody = {"setpriv", "--reuid=" + NOBODY, "--regid=" + NOBODY, "--clear-groups"};
+        assumeTrue(ControlDirectory.effectiveUid() == 0
+                && sandbox.backstep("--version").under(asNobody).toEnd().status() == 0, "nobody cannot run backstep here");
+        assumeTrue(Files.readString(Path.of("/proc/sys/vm/unprivileged_userfaultfd")).trim().equals("0"),
+                "everybody may hold writes here");
+
+        Launch launch = sandbox.backstep("run", "--capture", "cow", "--", "true").under(asNobody).toEnd();
+
+        assertSays("--capture copy needs neither", refused(ExitStatus.CANNOT_START, launch));
+    }
+
+    @Test
     void shouldNotAttachTo32BitProcess() throws IOException {
         assume32Bit(executable("program32", Elf32.exitingWith(7)));
         Launch victim = sandbox.command(executable("pausing32", Elf32.pausing()).toString()).start();
