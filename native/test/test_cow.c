@@ -448,16 +448,18 @@ static void should_leave_predicted_pages_open(void) {
     CHECK(bs_process_capture(process, &c) == 0);
     CHECK_OK(bs_process_saved(process, 0, 0, &saved));
     check_saved(40, 15);
-    uint64_t faults = saved.faults, copied = 0;
+    uint64_t copied = 0;
     for (uint64_t i = 0; i < c.page_count; i++) {
         copied += ((const uint64_t *) (uintptr_t) c.pages)[i] >= page_of(0);
     }
     CHECK(copied >= 5);
     carry_out_now(WRITE, 50, 5);
     capture();
-    CHECK(pre_image(50) == NULL && saved.lost == 0 && saved.released_count == 1);
+    for (uint64_t i = 50; i < 55; i++) {
+        CHECK(pre_image(i) == NULL);
+    }
+    CHECK(saved.lost == 0 && saved.released_count == 1);
     CHECK(((const struct bs_range *) (uintptr_t) saved.released)->first == page_of(50));
-    CHECK(saved.faults - faults < 5);
     carry_out_now(WRITE, 50, 5);
     capture();
     CHECK(pre_image(50) && *pre_image(50) == 101);
