@@ -302,23 +302,26 @@ static void should_wait_for_frames_and_ask_for_them(void) {
 
 /* A thread that the kernel writes for cannot be stopped in between, however much there is to be saved. */
 static void should_stop_though_no_frame_is_left(void) {
-    begin(5);
+    begin(100);
     capture();
     CHECK_OK(bs_process_resume(process, 0));
     give_order(READ_INTO, 0, 1500);
     CHECK_OK(bs_process_wait(process, now_after(20000000), &event));
+    while (bs_process_pooled(process) > 0) {
+        CHECK_OK(bs_process_wait(process, now_after(1000000), &event));
+    }
     CHECK(shared->order == READ_INTO);
     c = (struct bs_capture){.frames = (uint64_t) (uintptr_t) frames, .frame_count = 0};
     CHECK(bs_process_capture(process, &c) == BS_MORE_FRAMES);
-    CHECK(c.page_count >= 1495);
+    CHECK(c.page_count >= 1400);
     c = (struct bs_capture){
         .flags = BS_CAPTURE_CONTINUE, .frames = (uint64_t) (uintptr_t) frames, .frame_count = c.page_count};
     uint64_t room = c.frame_count;
     CHECK(bs_process_capture(process, &c) == 0);
     CHECK_OK(bs_process_saved(process, (uint64_t) (uintptr_t) (frames + c.page_count), room - c.page_count, &saved));
-    CHECK(saved.spare_used >= 1495 && saved.spare_used <= room - c.page_count);
+    CHECK(saved.spare_used >= 1400 && saved.spare_used <= room - c.page_count);
     check_saved(0, 1500);
-    CHECK_OK(bs_process_feed(process, (uint64_t) (uintptr_t) (frames + FRAMES / 2 + 5), 1000, 0));
+    CHECK_OK(bs_process_feed(process, (uint64_t) (uintptr_t) (frames + FRAMES / 2 + 100), 1000, 0));
     await_done();
     end();
     PASSED("a target without frames can be stopped");
