@@ -63,9 +63,10 @@ final class Forecast implements AutoCloseable {
         written += nowWritten.size();
         predictor.observe(nowWritten);
         leftWritable.copyFrom(asked);
-        return nowWritten.size();
+        return nowWritten.size() + capture.saved().pages().size() - capture.saved().frameCount();
     }
 
+    /** But for pages that the target saved nothing of, as they had no content: of those a program that grows has many, once. */
     private LongVector written(Capture capture) {
         LongVector pages = capture.pages();
         LongVector saved = capture.saved().pages();
@@ -75,6 +76,9 @@ final class Forecast implements AutoCloseable {
         all.clear();
         long i = 0;
         for (long k = 0; k < saved.size(); k++) {
+            if (capture.saved().frames().get(k) == 0) {
+                continue;
+            }
             while (i < pages.size() && pages.get(i) < saved.get(k)) {
                 all.add(pages.get(i++));
             }
