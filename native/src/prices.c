@@ -12,9 +12,9 @@
 #include "kernel.h"
 #include "vector.h"
 
-#define PAGES 512
-#define STEP 37 /* from page to page, so that no order helps; has no divisor in common with PAGES */
-#define ROUNDS 5
+#define PAGES 4096 /* more than caches hold */
+#define STEP 1237 /* from page to page, so that no order helps; has no divisor in common with PAGES */
+#define ROUNDS 3
 
 static uint64_t write_all(volatile char *memory) {
     uint64_t start = bs_now_ns();

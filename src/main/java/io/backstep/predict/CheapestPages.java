@@ -16,12 +16,15 @@ import io.backstep.core.PageRanges;
  * copy). The first is better by p (fault + copy) - copy.
  *
  * <p>Each range of pages has a price of its own, so single pages are left out, and gaps included, where that is cheaper.
- * A page in a gap that nobody writes costs nothing, since it stays protected until it is written.
+ * A page in a gap that nobody writes costs nothing, since it stays protected until it is written; one that is written for
+ * once costs a copy. How often that happens is counted like a pattern.
  */
 final class CheapestPages implements Predictor {
     private static final int HISTORY = 5;
     private static final int PATTERNS = 1 << HISTORY;
     private static final double FADE = 0.9;
+    /** The first guess at pages in gaps: one of so many is written in an interval. */
+    private static final double GAP_PAGES = 64;
 
     private final Prices prices;
     private final double[] seen = new double[PATTERNS];
@@ -30,6 +33,10 @@ final class CheapestPages implements Predictor {
     /** Pages written in one of the last intervals, ascending: the page number, and below it the pattern, newest last. */
     private LongVector pages = new LongVector();
     private LongVector next = new LongVector();
+    private final PageRanges last = new PageRanges();
+    private double gapSeen;
+    private double gapWritten;
+    private long gapPages;
 
     CheapestPages(Prices prices) {
         this.prices = prices;
@@ -40,6 +47,10 @@ final class CheapestPages implements Predictor {
     @Override
     public void forget() {
         pages.clear();
+        last.clear();
+        gapPages = 0;
+        gapSeen = GAP_PAGES;
+        gapWritten = 1;
         Arrays.fill(seen, 1);
         Arrays.setAll(written, pattern -> (double) Integer.bitCount(pattern) / HISTORY);
     }
@@ -50,8 +61,11 @@ final class CheapestPages implements Predictor {
             seen[pattern] = Math.max(seen[pattern] * FADE, Double.MIN_NORMAL);
             written[pattern] *= FADE;
         }
+        gapSeen = gapSeen * FADE + gapPages;
+        gapWritten *= FADE;
         next.clear();
         long at = 0;
+        long range = 0;
         for (long i = 0; i < nowWritten.size(); i++) {
             long page = nowWritten.get(i);
             while (at < pages.size() && pages.get(at) >> HISTORY < page) {
@@ -61,6 +75,10 @@ final class CheapestPages implements Predictor {
                 learn(pages.get(at++), 1);
             } else {
                 next.add(page << HISTORY | 1);
+                while (range < last.rangeCount() && last.end(range) <= page) {
+                    range++;
+                }
+                gapWritten += range < last.rangeCount() && last.first(range) <= page ? 1 : 0;
             }
         }
         while (at < pages.size()) {
@@ -86,34 +104,46 @@ final class CheapestPages implements Predictor {
         for (int pattern = 0; pattern < PATTERNS; pattern++) {
             gain[pattern] = written[pattern] / seen[pattern] * (prices.faultNs() + prices.copyNs()) - prices.copyNs();
         }
+        double gapPage = gapWritten / gapSeen * prices.copyNs();
         into.clear();
+        gapPages = 0;
         long first = 0;
         long end = 0; // one past the last page that gains
+        long known = 0; // pages with a history in the range
         double sum = 0; // of the pages from first to end
-        double since = 0; // of those from there on
+        double since = 0; // of those from there on that have a history
+        int knownSince = 0;
         for (long i = 0; i < pages.size(); i++) {
             double here = gain[(int) pages.get(i) & PATTERNS - 1];
             long page = pages.get(i) >> HISTORY;
             if (here <= 0) {
                 since += here;
+                knownSince++;
                 continue;
             }
-            if (sum == 0 || -since > prices.rangeNs()) {
-                close(first, end, sum, into);
+            double gap = (page - end - knownSince) * gapPage - since;
+            if (sum == 0 || gap > prices.rangeNs()) {
+                close(first, end, known, sum, into);
                 first = page;
                 sum = 0;
-                since = 0;
+                gap = 0;
+                known = 0;
+                knownSince = 0;
             }
-            sum += since + here;
+            sum += here - gap;
+            known += 1 + knownSince;
             since = 0;
+            knownSince = 0;
             end = page + 1;
         }
-        close(first, end, sum, into);
+        close(first, end, known, sum, into);
+        last.copyFrom(into);
     }
 
-    private void close(long first, long end, double sum, PageRanges into) {
+    private void close(long first, long end, long known, double sum, PageRanges into) {
         if (sum > prices.rangeNs()) {
             into.add(first, end);
+            gapPages += end - first - known;
         }
     }
 
@@ -121,5 +151,6 @@ final class CheapestPages implements Predictor {
     public void close() {
         pages.close();
         next.close();
+        last.close();
     }
 }

@@ -16,8 +16,8 @@ import io.backstep.core.Pages;
  * @param scanNs each new beginning of a scan
  */
 public record HostPrices(double faultNs, double copyNs, double scanNs) {
-    private static final int PAGES = 512;
-    private static final int ROUNDS = 3;
+    private static final int PAGES = 2048;
+    private static final int STEP = 641; // from page to page; has no divisor in common with PAGES
     private static final double PS_PER_NS = 1e3;
 
     /**
@@ -40,22 +40,19 @@ public record HostPrices(double faultNs, double copyNs, double scanNs) {
         return picoseconds / PS_PER_NS;
     }
 
-    /** The last round is of frames that have been used before, as those of a capture are. */
+    /** As in a capture: pages that lie apart, and too many for a cache, to frames that have been used before. */
     private static double copy() {
         long memory = NativeRegions.map(2L * PAGES * PAGE_SIZE);
         try (LongVector pages = new LongVector(); LongVector frames = new LongVector()) {
             for (long i = 0; i < PAGES; i++) {
-                pages.add(Pages.ofAddress(memory) + i);
+                pages.add(Pages.ofAddress(memory) + i * STEP % PAGES);
                 frames.add(memory + (PAGES + i) * PAGE_SIZE);
             }
             int self = Math.toIntExact(ProcessHandle.current().pid());
             NativeProcess.measureCopy(self, pages.address(), frames.address(), PAGES, true);
-            long least = Long.MAX_VALUE;
-            for (int round = 0; round < ROUNDS; round++) {
-                least = Math.min(least,
-                        NativeProcess.measureCopy(self, pages.address(), frames.address(), PAGES, false));
-            }
-            return (double) least / PAGES;
+            NativeProcess.measureCopy(self, pages.address(), frames.address(), PAGES, false);
+            long nanos = NativeProcess.measureCopy(self, pages.address(), frames.address(), PAGES, false);
+            return (double) nanos / PAGES;
         } finally {
             NativeRegions.unmap(memory, 2L * PAGES * PAGE_SIZE);
         }
