@@ -229,7 +229,7 @@ struct bs_range {
 
 struct bs_capture {
     uint64_t flags;               /* in */
-    uint64_t frames;              /* in: address of frame_count frame addresses */
+    uint64_t frames;              /* in: address of frame_count frame addresses; out: in the order of the pages */
     uint64_t frame_count;         /* in */
     uint64_t predicted;           /* in: address of predicted_count bs_range, ascending: pages that are left writable
                                      once they are written, so that they count as written until a later capture */

@@ -54,21 +54,37 @@ static void warm_up(struct bs_process *p) {
     }
 }
 
-static int begin(struct bs_process *p, const struct bs_capture *c, bool live) {
-    memset(p->phase_ns, 0, sizeof p->phase_ns);
-    if (take_predicted(p, c) < 0) {
-        return bs_fail(-ENOMEM, "capture process %d: out of memory", (int) p->pid);
-    }
-    if (!live && !p->halted) {
-        warm_up(p);
-        bs_helper_alert(p->helper);
-    }
+/* While the target runs, and only if it is not to stand already. */
+static int prepare(struct bs_process *p, struct bs_capture *c) {
+    warm_up(p);
+    size_t ahead = bs_ahead_find(p);
+    p->capturing = p->preparing = ahead > c->frame_count;
+    c->page_count = ahead + p->pages.size / sizeof(uint64_t); /* and what the pause may need besides */
+    return p->preparing ? BS_MORE_FRAMES : 0;
+}
+
+static int stop(struct bs_process *p, const struct bs_capture *c) {
+    p->preparing = false;
+    bs_ahead_copy(p, c);
+    bs_helper_alert(p->helper);
     p->capture_began_ns = p->phase_began_ns = bs_now_ns();
-    if (!live && !p->halted) {
-        int result = bs_freeze(p);
-        if (result < 0) {
-            return result;
+    return bs_freeze(p);
+}
+
+static int begin(struct bs_process *p, struct bs_capture *c, bool live) {
+    bool stands = live || p->halted;
+    int result = 0;
+    if (!p->preparing) {
+        memset(p->phase_ns, 0, sizeof p->phase_ns);
+        if (take_predicted(p, c) < 0) {
+            return bs_fail(-ENOMEM, "capture process %d: out of memory", (int) p->pid);
         }
+        p->ahead.pages.size = 0;
+        p->capture_began_ns = p->phase_began_ns = bs_now_ns();
+        result = stands ? 0 : prepare(p, c);
+    }
+    if (result != 0 || (!stands && (result = stop(p, c)) < 0)) {
+        return result;
     }
     p->capturing = true;
     if (!live && bs_thread_in_error(p)) {
@@ -76,7 +92,7 @@ static int begin(struct bs_process *p, const struct bs_capture *c, bool live) {
     }
     bs_cow_hold(p);
     end_phase(p, BS_PHASE_FREEZE);
-    int result = find_dirty(p);
+    result = find_dirty(p);
     end_phase(p, BS_PHASE_SCAN);
     return result;
 }
@@ -105,8 +121,8 @@ static int copy_live(struct bs_process *p, const uint64_t *frames) {
     return result;
 }
 
-static int copy_and_save(struct bs_process *p, const uint64_t *frames) {
-    int result = bs_copy_in_shared(p, (const uint64_t *) p->pages.data, frames, p->pages.size / sizeof(uint64_t));
+static int copy_and_save(struct bs_process *p, struct bs_capture *c) {
+    int result = bs_ahead_finish(p, c);
     bs_helper_dismiss(p->helper);
     end_phase(p, BS_PHASE_COPY);
     if (result == 0) {
@@ -144,7 +160,7 @@ static void fill_in(const struct bs_process *p, struct bs_capture *c, bool live)
 
 static int let_go(struct bs_process *p, bool live) {
     bs_helper_dismiss(p->helper);
-    p->capturing = false;
+    p->capturing = p->preparing = false;
     bs_cow_release(p);
     int result = live || p->halted ? 0 : bs_thaw(p);
     end_phase(p, BS_PHASE_THAW);
@@ -157,11 +173,15 @@ int bs_process_capture(bs_process *p, struct bs_capture *c) {
     if (live && p->cow) {
         return bs_fail(-EINVAL, "nothing of process %d is copied ahead: its writes are held", (int) p->pid);
     }
-    if (c->flags & BS_CAPTURE_CONTINUE) {
-        if (!p->capturing) {
-            return bs_fail(-EINVAL, "no capture of process %d waits for frames", (int) p->pid);
+    bool goes_on = (c->flags & BS_CAPTURE_CONTINUE) != 0;
+    if (goes_on && !p->capturing) {
+        return bs_fail(-EINVAL, "no capture of process %d waits for frames", (int) p->pid);
+    }
+    p->preparing = p->preparing && goes_on;
+    if ((!goes_on || p->preparing) && (result = begin(p, c, live)) != 0) {
+        if (result == BS_MORE_FRAMES) {
+            return result;
         }
-    } else if ((result = begin(p, c, live)) < 0) {
         p->predicted.size = 0;
         if (p->capturing && let_go(p, live) < 0) {
             return bs_fail(BS_EGONE, "process %d could not be let go", (int) p->pid);
@@ -174,7 +194,7 @@ int bs_process_capture(bs_process *p, struct bs_capture *c) {
     }
     c->page_count = p->pages.size / sizeof(uint64_t);
     const uint64_t *frames = (const uint64_t *) (uintptr_t) c->frames;
-    result = live ? copy_live(p, frames) : copy_and_save(p, frames);
+    result = live ? copy_live(p, frames) : copy_and_save(p, c);
     int thawed = let_go(p, live);
     c->pause_ns = p->phase_began_ns - p->capture_began_ns;
     if (result == 0) {

@@ -258,11 +258,8 @@ int bs_layout_register_one(struct bs_process *p, const struct bs_mapping *mappin
     return clear_marks(p);
 }
 
-int bs_layout_register(struct bs_process *p) {
-    int result = bs_layout_read(p, &p->fresh);
-    if (result < 0) {
-        return result;
-    }
+int bs_layout_adopt(struct bs_process *p) {
+    int result = 0;
     p->layout_changed =
         p->fresh.size != p->mappings.size || memcmp(p->fresh.data, p->mappings.data, p->fresh.size) != 0;
     if (!p->layout_changed) {

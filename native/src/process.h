@@ -109,10 +109,23 @@ struct bs_mapped_file {
     char *path;
 };
 
+/* What is copied ahead of a pause. */
+struct bs_ahead {
+    struct bs_vector pages;  /* uint64_t: copied to the first frames */
+    struct bs_vector ranges; /* bs_range: the same; working memory, as all that follows */
+    struct bs_vector arranged;
+    struct bs_vector spare;
+    struct bs_vector late; /* uint64_t: pages left to copy in the pause, and their frames */
+    struct bs_vector late_frames;
+    double returned; /* the share of them that was written again before the pause */
+    unsigned rounds;
+};
+
 struct bs_process {
     pid_t pid;
     bool halted;
     bool capturing; /* between BS_MORE_FRAMES and its answer */
+    bool preparing; /* and then the target still runs */
     bool exited;
     bool execed;
     int exit_status;
@@ -146,7 +159,9 @@ struct bs_process {
     struct bs_vector held_files;      /* bs_range: those of them that lie in mappings of files */
     struct bs_vector held_at_capture; /* bs_range: held when the last capture or rollback was complete */
     struct bs_vector written;         /* bs_range: pages written, of the last scan */
+    struct bs_vector touched;         /* bs_range: written or given back, of the last scan */
     struct bs_scan_room *scan_room;
+    struct bs_ahead ahead;
     struct bs_helper *helper; /* or null */
     struct bs_trial scan_trial;
     struct bs_trial copy_trial;
@@ -161,6 +176,7 @@ struct bs_process {
     uint64_t phase_began_ns;
     uint64_t phase_ns[BS_PHASES];
     bool layout_changed;
+    unsigned steady;        /* scans since the mappings changed */
     struct bs_vector pages; /* uint64_t */
 
     struct bs_vector open_files;   /* struct bs_descriptor */
@@ -214,15 +230,17 @@ int bs_remote_end_thread(struct bs_process *p, struct bs_thread *thread);
 /* track.c */
 int bs_track_open(struct bs_process *p, uint64_t *interrupted_ns);
 void bs_track_close(struct bs_process *p);
-int bs_track_all(struct bs_process *p);      /* registers what is not registered and scans */
+int bs_track_all(struct bs_process *p); /* registers what is not registered and scans */
 int bs_track_make(struct bs_process *p, uint64_t flags, int *uffd, uint64_t *interrupted_ns); /* in the target */
 int bs_track_complete(struct bs_process *p); /* what the scan found is dealt with */
 
 /* scan.c */
-int bs_scan(struct bs_process *p,
+int bs_scan(struct bs_process *p, bool with_layout,
             bool *overlooked); /* fills held and written, re-protects; registers what was overlooked */
 int bs_scan_lost(struct bs_process *p, uint64_t start, uint64_t end); /* fills lost */
 int bs_scan_warm(struct bs_process *p);
+int bs_scan_ahead(struct bs_process *p,
+                  struct bs_vector *found); /* of a running target: protects, and carries what it found */
 void bs_scan_fini(struct bs_process *p);
 
 /* cow.c: private anonymous memory, in the cow discipline; without effect in the other where it returns void */
@@ -250,11 +268,17 @@ int bs_cow_restore_end(struct bs_process *p);
 /* layout.c */
 int bs_layout_open(struct bs_process *p);
 int bs_layout_read(struct bs_process *p, struct bs_vector *into);
-int bs_layout_register(struct bs_process *p); /* reads the mappings and registers what is new */
+int bs_layout_adopt(struct bs_process *p); /* takes over what was read, and registers what is new */
 int bs_layout_register_one(struct bs_process *p, const struct bs_mapping *mapping);
 uint64_t bs_layout_heap_end(const struct bs_process *p, const struct bs_vector *mappings);
 int bs_layout_check(struct bs_process *p, const struct bs_mapping *wanted, size_t count);
 int bs_layout_restore(struct bs_process *p, const struct bs_mapping *wanted, size_t count, uint64_t heap_end);
+
+/* ahead.c */
+size_t bs_ahead_find(struct bs_process *p);
+void bs_ahead_copy(struct bs_process *p, const struct bs_capture *c);
+int bs_ahead_finish(struct bs_process *p, struct bs_capture *c); /* copies the rest, in the pause */
+void bs_ahead_fini(struct bs_process *p);
 
 /* copy.c */
 int bs_copy_in(struct bs_process *p, const uint64_t *pages, const uint64_t *frames, size_t count,

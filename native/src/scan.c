@@ -287,29 +287,37 @@ static int put_together(struct bs_process *p) {
         bs_ranges_intersect(&room->written, &room->zeroed, &p->held_at_capture) < 0) {
         return -ENOMEM;
     }
-    return bs_ranges_union(&p->written, &room->held, &room->written);
+    int result = bs_ranges_union(&p->written, &room->held, &room->written);
+    return result < 0 ? result : bs_ranges_union(&p->touched, &p->written, &room->zeroed);
 }
 
-/* The walks that have nothing to do with each other. */
+/* What two threads can do at once, the longest first: walks that have nothing to do with each other. */
+static int look_at_files(struct bs_process *p) {
+    int result = walk_files(p);
+    return result < 0 ? result : walk_written(p);
+}
+
+static int read_layout(struct bs_process *p) {
+    return bs_layout_read(p, &p->fresh);
+}
+
+typedef int (*scan_part)(struct bs_process *p);
+
+static const scan_part all_parts[] = {walk_holes, look_at_files, read_layout};
+
+#define PARTS (sizeof all_parts / sizeof *all_parts)
+
 struct parts {
     struct bs_process *process;
-    int written;
-    int holes;
+    int results[PARTS];
 };
 
-#define PARTS 2
-
-static void walk_part(void *work, size_t index) {
+static void do_part(void *work, size_t index) {
     struct parts *parts = work;
-    if (index == 0) {
-        int result = walk_files(parts->process);
-        parts->written = result < 0 ? result : walk_written(parts->process);
-    } else {
-        parts->holes = walk_holes(parts->process);
-    }
+    parts->results[index] = all_parts[index](parts->process);
 }
 
-int bs_scan(struct bs_process *p, bool *overlooked) {
+int bs_scan(struct bs_process *p, bool with_layout, bool *overlooked) {
     if (!p->scan_room && !(p->scan_room = calloc(1, sizeof *p->scan_room))) {
         return bs_fail(-ENOMEM, "scan the pages of process %d: out of memory", (int) p->pid);
     }
@@ -321,12 +329,12 @@ int bs_scan(struct bs_process *p, bool *overlooked) {
     bool stands = bs_all_stand(p), helped = stands && bs_trial_helped(&p->scan_trial);
     p->loose = p->loose || !stands;
     uint64_t start = bs_now_ns();
-    bs_helper_share(helped ? p->helper : NULL, walk_part, &parts, PARTS);
+    bs_helper_share(helped ? p->helper : NULL, do_part, &parts, with_layout ? PARTS : PARTS - 1);
     bs_trial_note(&p->scan_trial, helped, bs_now_ns() - start, 1);
-    int result = parts.written;
-    if (result == 0 && parts.holes < 0) {
-        room->holes.size = 0;
-        result = walk_holes(p); /* again, for the text of the failure is the other thread's */
+    int result = 0;
+    for (size_t i = 0; i < PARTS && result == 0; i++) {
+        bool again = parts.results[i] < 0 && helped; /* for the text of a failure is that of a thread */
+        result = again ? all_parts[i](p) : parts.results[i];
     }
     if (result == 0 && p->cow) {
         result = bs_cow_scan(p);
@@ -339,6 +347,54 @@ int bs_scan(struct bs_process *p, bool *overlooked) {
     }
     *overlooked = room->overlooked;
     return result;
+}
+
+static int visit_ahead(struct bs_process *p, const struct page_region *region) {
+    return add(region->categories & PAGE_IS_PFNZERO ? &p->scan_room->zeroed : &p->scan_room->written, region);
+}
+
+/*
+ * Only memory outside of files, where a mark that was taken is all that is to be known; and where the mappings have
+ * changed since, nothing is registered, so that nothing is found.
+ */
+static int walk_ahead(struct bs_process *p) {
+    size_t count;
+    const struct bs_mapping *mappings = mappings_of(p, &count);
+    for (size_t i = 0; i < count; i++) {
+        if (mappings[i].inode != 0 || mappings[i].flags & MAPPING_SHARED) {
+            continue;
+        }
+        struct bs_walk mapping = {.start = mappings[i].start,
+                                  .end = mappings[i].end,
+                                  .flags = PM_SCAN_WP_MATCHING,
+                                  .spared = &p->predicted,
+                                  .all_of = PAGE_IS_WRITTEN,
+                                  .any_of = THERE,
+                                  .tell = PAGE_IS_PFNZERO};
+        int result = walk(p, &mapping, p->scan_room->regions, REGIONS_AT_ONCE, visit_ahead);
+        if (result < 0) {
+            return result;
+        }
+    }
+    return 0;
+}
+
+int bs_scan_ahead(struct bs_process *p, struct bs_vector *found) {
+    struct bs_scan_room *room = p->scan_room;
+    room->written.size = room->zeroed.size = 0;
+    int result = walk_ahead(p);
+    if (result == 0 && (result = bs_ranges_intersect(&room->held, &room->zeroed, &p->held_at_capture)) == 0 &&
+        (result = bs_ranges_union(found, &room->written, &room->held)) == 0) {
+        result = bs_ranges_union(&p->scratch, &p->carried, found);
+    }
+    if (result < 0) {
+        p->all_dirty = true;
+        return result;
+    }
+    struct bs_vector swap = p->carried;
+    p->carried = p->scratch;
+    p->scratch = swap;
+    return 0;
 }
 
 void bs_scan_fini(struct bs_process *p) {

@@ -13,6 +13,8 @@
 #include "pagemap.h"
 #include "process.h"
 
+#define STEADY 8 /* scans, after which the mappings are expected to stay as they are */
+
 /* Adds to interrupted_ns. */
 int bs_track_make(struct bs_process *p, uint64_t flags, int *uffd, uint64_t *interrupted_ns) {
     int64_t theirs = 0;
@@ -69,8 +71,8 @@ void bs_track_close(struct bs_process *p) {
 }
 
 /* Marks that a scan took are noted as carried, until their pages are copied. */
-static int scan_and_carry(struct bs_process *p, bool *overlooked) {
-    int result = bs_scan(p, overlooked);
+static int scan_and_carry(struct bs_process *p, bool with_layout, bool *overlooked) {
+    int result = bs_scan(p, with_layout, overlooked);
     if (result == 0) {
         result = bs_ranges_union(&p->scratch, &p->carried, &p->written);
     }
@@ -84,13 +86,32 @@ static int scan_and_carry(struct bs_process *p, bool *overlooked) {
     return 0;
 }
 
-int bs_track_all(struct bs_process *p) {
-    bool overlooked = false;
-    int result = bs_layout_register(p);
+/* As long as the mappings stay as they are, they are read at the same time as the pages. */
+static int track_as_before(struct bs_process *p, bool *again) {
+    int result = scan_and_carry(p, true, again);
     if (result == 0) {
-        result = scan_and_carry(p, &overlooked);
+        result = bs_layout_adopt(p);
     }
-    return result == 0 && overlooked ? scan_and_carry(p, &overlooked) : result;
+    if (result == 0 && p->layout_changed) {
+        p->loose = *again = true;
+    }
+    return result;
+}
+
+int bs_track_all(struct bs_process *p) {
+    bool again = false;
+    int result;
+    if (bs_all_stand(p) && p->steady >= STEADY) {
+        result = track_as_before(p, &again);
+    } else if ((result = bs_layout_read(p, &p->fresh)) == 0 && (result = bs_layout_adopt(p)) == 0) {
+        result = scan_and_carry(p, false, &again);
+    }
+    if (result == 0 && again) {
+        p->ahead.pages.size = 0; /* what the first scan found would have to be known, too */
+        result = scan_and_carry(p, false, &again);
+    }
+    p->steady = p->layout_changed ? 0 : p->steady + 1;
+    return result;
 }
 
 int bs_track_complete(struct bs_process *p) {

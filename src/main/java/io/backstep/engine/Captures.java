@@ -33,6 +33,7 @@ final class Captures implements AutoCloseable {
     private final Deque<ExecutionState> freeStates;
     private final Stock stock;
     private boolean historyDropped;
+    private long copiedBefore;
     private long lostPages;
     private long nextId = 1;
 
@@ -113,7 +114,10 @@ final class Captures implements AutoCloseable {
         }
         log.captured(capture, written, copied, saved, target.heldBytes());
         commit();
-        long likelyNeed = copied + (copied >> 1) + SPARE_FRAMES;
+        // Of two, the smaller: what was needed once, as at the start, is not laid ready again.
+        long usual = Math.min(copied, copiedBefore);
+        copiedBefore = copied;
+        long likelyNeed = usual + (usual >> 1) + SPARE_FRAMES;
         supply(likelyNeed);
         stock.takeBack(capture.frames());
         store.takeBack(capture.frames(), likelyNeed);

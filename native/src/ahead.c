@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Copying ahead of the pause, while the target runs: pages that were written and are not expected to be written again
+ * soon are protected and copied, and in the pause only those of them that were written meanwhile are copied again. Pays
+ * as long as these are few, since each costs the target another fault.
+ *
+ * The marks that are taken here are carried like those of the pause, so that nothing is forgotten if it fails.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "process.h"
+
+#define TOO_MANY 0.3 /* this share of them written again is too dear */
+#define TRY_AGAIN 32 /* captures after which it is tried again */
+#define WEIGHT 0.25  /* of the newest in an average */
+
+static size_t count_of(const struct bs_vector *numbers) {
+    return numbers->size / sizeof(uint64_t);
+}
+
+static bool is_worth_it(struct bs_ahead *a) {
+    return a->returned < TOO_MANY || a->rounds++ % TRY_AGAIN == 0;
+}
+
+/* Finds them; returns how many frames they want. */
+size_t bs_ahead_find(struct bs_process *p) {
+    struct bs_ahead *a = &p->ahead;
+    a->pages.size = 0;
+    if (p->cow || p->all_dirty || p->loose || p->held_at_capture.size == 0 || !is_worth_it(a) ||
+        bs_scan_ahead(p, &a->ranges) < 0 || bs_ranges_list(&a->pages, &a->ranges) < 0) {
+        a->pages.size = 0;
+    }
+    return count_of(&a->pages);
+}
+
+void bs_ahead_copy(struct bs_process *p, const struct bs_capture *c) {
+    struct bs_ahead *a = &p->ahead;
+    if (bs_copy_in(p, (const uint64_t *) a->pages.data, (const uint64_t *) (uintptr_t) c->frames, count_of(&a->pages),
+                   NULL) < 0) {
+        a->pages.size = 0; /* some are gone: the pause finds out */
+    }
+}
+
+static bool push(struct bs_vector *numbers, uint64_t number) {
+    uint64_t *place = bs_vector_extend(numbers, sizeof number);
+    if (place) {
+        *place = number;
+    }
+    return place != NULL;
+}
+
+/* Is the page in the ranges? Pages are asked for in ascending order. */
+static bool contains(const struct bs_vector *ranges, uint64_t page, size_t *cursor) {
+    while (*cursor < bs_ranges_count(ranges) && bs_ranges_at(ranges, *cursor)->end <= page) {
+        ++*cursor;
+    }
+    return *cursor < bs_ranges_count(ranges) && bs_ranges_at(ranges, *cursor)->first <= page;
+}
+
+/* Frames in the order of the pages; those that were copied to ahead of the pause stay with their pages. */
+static bool arrange(struct bs_process *p, const uint64_t *frames, size_t frame_count) {
+    struct bs_ahead *a = &p->ahead;
+    const uint64_t *pages = (const uint64_t *) p->pages.data, *early = (const uint64_t *) a->pages.data;
+    size_t count = count_of(&p->pages), early_count = count_of(&a->pages), k = 0, cursor = 0, returned = 0;
+    a->arranged.size = a->spare.size = a->late.size = a->late_frames.size = 0;
+    for (size_t i = frame_count; i-- > early_count;) { /* they are taken from the end */
+        if (!push(&a->spare, frames[i])) {
+            return false;
+        }
+    }
+    for (size_t i = 0; i < early_count; i++) {
+        if (!contains(&p->dirty, early[i], &cursor) && !push(&a->spare, frames[i])) {
+            return false;
+        }
+    }
+    cursor = 0;
+    for (size_t i = 0; i < count; i++) {
+        while (k < early_count && early[k] < pages[i]) {
+            k++;
+        }
+        bool was_early = k < early_count && early[k] == pages[i];
+        bool is_late = !was_early || contains(&p->touched, pages[i], &cursor);
+        uint64_t frame = was_early ? frames[k] : ((const uint64_t *) a->spare.data)[count_of(&a->spare) - 1];
+        a->spare.size -= was_early ? 0 : sizeof frame;
+        returned += was_early && is_late;
+        if (!push(&a->arranged, frame) || (is_late && (!push(&a->late, pages[i]) || !push(&a->late_frames, frame)))) {
+            return false;
+        }
+    }
+    if (early_count > 0) {
+        a->returned += WEIGHT * ((double) returned / (double) early_count - a->returned);
+    }
+    return true;
+}
+
+int bs_ahead_finish(struct bs_process *p, struct bs_capture *c) {
+    struct bs_ahead *a = &p->ahead;
+    uint64_t *frames = (uint64_t *) (uintptr_t) c->frames;
+    if (a->pages.size == 0 || p->all_dirty) {
+        return bs_copy_in_shared(p, (const uint64_t *) p->pages.data, frames, count_of(&p->pages));
+    }
+    if (!arrange(p, frames, c->frame_count)) {
+        return -ENOMEM;
+    }
+    memcpy(frames, a->arranged.data, a->arranged.size);
+    memcpy(frames + count_of(&a->arranged), a->spare.data, a->spare.size);
+    return bs_copy_in_shared(p, (const uint64_t *) a->late.data, (const uint64_t *) a->late_frames.data,
+                             count_of(&a->late));
+}
+
+void bs_ahead_fini(struct bs_process *p) {
+    struct bs_vector *vectors[] = {&p->ahead.pages, &p->ahead.ranges, &p->ahead.arranged,
+                                   &p->ahead.spare, &p->ahead.late,   &p->ahead.late_frames};
+    for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++) {
+        bs_vector_fini(vectors[i]);
+    }
+}
