@@ -36,7 +36,8 @@ void fail(const char *format, ...) {
     char line[512];
     va_list arguments;
     va_start(arguments, format);
-    int length = vsnprintf(line, sizeof line - 1, format, arguments);
+    int length = snprintf(line, sizeof line - 1, "peer: ");
+    length += vsnprintf(line + length, sizeof line - 1 - (size_t) length, format, arguments);
     va_end(arguments);
     length = length < (int) sizeof line - 2 ? length : (int) sizeof line - 2;
     line[length++] = '\n';
@@ -76,11 +77,15 @@ void write_report(const char *path, const char *time_name, uint64_t time_ns) {
         fail("%s: %m", path);
     }
     fprintf(file,
-            "{\"%s_ms\": %.3f, \"paused_ms\": %.3f, \"checkpoints\": {\"taken\": %llu}, \"pages\": {\"copied_mean\": %.1f}, "
-            "\"pause_us\": {\"p50\": %.1f, \"p90\": %.1f, \"p99\": %.1f, \"max\": %.1f}}\n",
+            "{\"%s_ms\": %.3f, \"paused_ms\": %.3f, \"checkpoints\": {\"taken\": %llu}, "
+            "\"pause_us\": {\"p50\": %.1f, \"p90\": %.1f, \"p99\": %.1f, \"max\": %.1f}",
             time_name, (double) time_ns / 1e6, (double) sum_ns / 1e6, (unsigned long long) count,
-            count == 0 ? 0 : (double) pages / (double) count, quantile_us(0.5), quantile_us(0.9), quantile_us(0.99),
+            quantile_us(0.5), quantile_us(0.9), quantile_us(0.99),
             quantile_us(1));
+    if (pages > 0) {
+        fprintf(file, ", \"pages\": {\"copied_mean\": %.1f}", (double) pages / (double) count);
+    }
+    fprintf(file, "}\n");
     if (fclose(file) != 0) {
         fail("%s: %m", path);
     }

@@ -3,7 +3,8 @@
 #
 # What protection costs twelve real programs, the counterparts of SPEC CINT 2006 in Debian's packages: by discipline,
 # predictor and interval. Words name programs (see `list`); none: all. Takes some two hours, or ten minutes with QUICK=1.
-#   CONFIGS    rows, DISCIPLINE:PREDICTOR each; those that this build refuses are left out
+#   CONFIGS    rows, DISCIPLINE:PREDICTOR each, or peer:NAME for one of bench/peers; those that this build or this host
+#              refuses are left out and named
 #   INTERVALS  in ms
 #   ROUNDS     how often everything is run
 # The tables go to standard output and, with results.csv and overhead.svg, to target/bench-programs/.
@@ -28,6 +29,7 @@ shared=bench/src/io/backstep/bench
     "$shared/Table.java" "$shared/Sample.java" "$shared/LibC.java" $(find bench/programs/src -name '*.java')
 echo 'Premain-Class: io.backstep.bench.programs.UsedByProgram' >"$work/manifest"
 "${java_home}jar" --create --file "$work/agent.jar" --manifest "$work/manifest" -C "$classes" .
+"${MAKE:-make}" -s -C bench/peers "BUILD=$PWD/$work/peers"
 
 commit=$(git describe --always --dirty 2>/dev/null || echo unknown)
 PATH=$PATH:/usr/games:$PWD/$work/bin

@@ -23,11 +23,16 @@ final class Claims {
         this.results = results;
     }
 
-    static Table judge(Results results, List<Row> rows, List<Integer> intervalsMs) {
+    static Table judge(Results results, List<Row> rows, Row byDefault, List<Integer> intervalsMs) {
         Claims claims = new Claims(results);
         for (int intervalMs : intervalsMs) {
             for (Row row : rows) {
-                claims.judge(new Results.Way(row, intervalMs));
+                Results.Way way = new Results.Way(row, intervalMs);
+                if (row.isPeer()) {
+                    claims.tell(way, byDefault);
+                } else {
+                    claims.judge(way);
+                }
             }
             for (Row row : rows) {
                 claims.compare(row, rows, intervalMs);
@@ -36,6 +41,16 @@ final class Claims {
         claims.table.remark("overhead: of the lower quartile of own time; goal for the mean at 50 ms: %s",
                 Tables.percent(GOAL_AT_50_MS));
         return claims.table;
+    }
+
+    /** A peer, of which nothing is claimed. */
+    private void tell(Results.Way way, Row byDefault) {
+        int ran = results.programs(way).size();
+        if (ran > 0) {
+            add(way, "mean overhead of " + count(ran) + ", " + Tables.multiple(results.meanMultiple(way, byDefault))
+                    + " that of " + byDefault, results.meanOverhead(way), Double.NaN,
+                    Tables.interval(results.meanInterval(way)));
+        }
     }
 
     private void judge(Results.Way way) {

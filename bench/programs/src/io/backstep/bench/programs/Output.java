@@ -11,6 +11,8 @@ import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.regex.Pattern;
 
 /** Reads a program's output as it comes, on a thread of its own, and keeps its digest. */
@@ -25,10 +27,10 @@ final class Output {
         new Thread(digest, "output").start();
     }
 
-    /** Waits for its end. */
-    String digest() throws InterruptedException {
+    /** Waits for its end, for so long at most. */
+    String digest(long limitMs) throws InterruptedException, TimeoutException {
         try {
-            return digest.get();
+            return digest.get(limitMs, TimeUnit.MILLISECONDS);
         } catch (ExecutionException e) {
             throw new IllegalStateException(e.getCause());
         }

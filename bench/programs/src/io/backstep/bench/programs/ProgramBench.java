@@ -16,7 +16,8 @@ import io.backstep.bench.Table;
 /**
  * What protection costs twelve real programs. The ways to run one take turns, with an undisturbed run before each
  * interval's, and each round begins with another way. Arguments name programs; none: all. The exit status is 1 when a
- * program failed or wrote something else under protection than undisturbed; whether the figures hold is told, no more.
+ * program failed or wrote something else under backstep than undisturbed; what a peer cannot run and whether the figures
+ * hold is told, no more.
  */
 public final class ProgramBench {
     private static final Map<String, String> ENVIRONMENT = System.getenv();
@@ -25,10 +26,13 @@ public final class ProgramBench {
     private final Path home = Path.of(System.getProperty("bench.home"));
     private final Path work = home.resolve("target/bench-programs");
     private final Runner runner = new Runner(home, work, quick ? "quick" : "full");
+    private final Peers peers = new Peers(runner, work);
     private final Results results = new Results();
     private final List<Row> rows = new ArrayList<>();
     private final List<Integer> intervalsMs = words("INTERVALS", quick ? "50 10" : "50 20 10 5").map(Integer::valueOf)
             .toList();
+
+    private Row byDefault;
 
     private ProgramBench() {
     }
@@ -45,9 +49,10 @@ public final class ProgramBench {
             return 2;
         }
         System.out.print(host());
-        for (String text : words("CONFIGS", "copy:off copy:last copy:cost cow:cost").toList()) {
+        for (String text : words("CONFIGS", "copy:off copy:last copy:cost cow:cost "
+                + "peer:stop-copy peer:fork peer:mprotect peer:criu").toList()) {
             Row row = Row.of(text);
-            String refusal = runner.refusal(row);
+            String refusal = row.isPeer() ? peers.refusal(row) : runner.refusal(row);
             if (refusal == null) {
                 rows.add(row);
             } else {
@@ -57,6 +62,7 @@ public final class ProgramBench {
         if (rows.isEmpty()) {
             return 2;
         }
+        byDefault = runner.byDefault();
         boolean allEnded = true;
         for (Program program : programs) {
             System.err.println(program.name());
@@ -73,7 +79,7 @@ public final class ProgramBench {
     private void measure(Program program) throws IOException, InterruptedException {
         runner.undisturbed(program); // its files are read once
         int rounds = Integer.parseInt(ENVIRONMENT.getOrDefault("ROUNDS",
-                Integer.toString(quick ? Math.max(2, 6 / rows.size()) : 3)));
+                Integer.toString(quick ? Math.max(2, 6 / Math.max(1, own().size())) : 3)));
         for (int round = 0; round < rounds; round++) {
             for (int intervalMs : intervalsMs) {
                 if (quick && round > 0 && intervalMs != intervalsMs.get(0)) {
@@ -82,26 +88,48 @@ public final class ProgramBench {
                 results.addUndisturbed(program, runner.undisturbed(program));
                 for (int i = 0; i < rows.size(); i++) {
                     Row row = rows.get((i + round) % rows.size());
-                    results.add(program, new Results.Way(row, intervalMs),
-                            runner.underProtection(program, row, intervalMs));
+                    Results.Way way = new Results.Way(row, intervalMs);
+                    if (!row.isPeer()) {
+                        results.add(program, way, runner.underProtection(program, row, intervalMs));
+                    } else if (!quick || round == 0 && intervalMs == intervalsMs.get(0)) {
+                        measureUnderPeer(program, way);
+                    }
                 }
             }
         }
         results.finish(program);
     }
 
-    /** Were all outputs the same? */
+    private void measureUnderPeer(Program program, Results.Way way) throws InterruptedException {
+        if (results.failure(program, way) != null) {
+            return;
+        }
+        double undisturbedMs = results.undisturbed(program).of(Run::wallMs).maximum();
+        try {
+            results.add(program, way, peers.run(program, way.row(), way.intervalMs(), Peers.limitMs(undisturbedMs)));
+        } catch (IOException e) {
+            results.addFailure(program, way, e.getMessage());
+        }
+    }
+
+    /** The rows that are backstep's. */
+    private List<Row> own() {
+        return rows.stream().filter(row -> !row.isPeer()).toList();
+    }
+
+    /** Were all outputs under backstep the same? */
     private boolean tell() throws IOException {
         List<Results.Way> ways = intervalsMs.stream().flatMap(ms -> rows.stream().map(row -> new Results.Way(row, ms)))
                 .toList();
-        intervalsMs.forEach(intervalMs -> System.out.print(Tables.ofInterval(results, rows, intervalMs)));
-        System.out.print(Claims.judge(results, rows, intervalsMs));
-        Files.writeString(work.resolve("results.csv"), Csv.of(results, ways));
-        Files.writeString(work.resolve("overhead.svg"), Chart.of(results, rows, intervalsMs));
+        intervalsMs.forEach(intervalMs -> System.out.print(Tables.ofInterval(results, rows, byDefault,
+                intervalMs)));
+        System.out.print(Claims.judge(results, rows, byDefault, intervalsMs));
+        Files.writeString(work.resolve("results.csv"), Csv.of(results, ways, byDefault));
+        Files.writeString(work.resolve("overhead.svg"), Chart.of(results, own(), intervalsMs));
         System.out.println("also in " + home.relativize(work.resolve("results.csv")) + " and "
                 + home.relativize(work.resolve("overhead.svg")));
-        return results.programs().stream()
-                .allMatch(program -> ways.stream().allMatch(way -> results.sameOutput(program, way)));
+        return results.programs().stream().allMatch(program -> ways.stream().filter(way -> !way.row().isPeer())
+                .allMatch(way -> results.sameOutput(program, way)));
     }
 
     private static Stream<String> words(String variable, String byDefault) {

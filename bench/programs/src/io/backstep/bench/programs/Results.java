@@ -19,6 +19,7 @@ final class Results {
     private final List<Program> programs = new ArrayList<>();
     private final Map<Program, Cell> undisturbed = new LinkedHashMap<>();
     private final Map<Program, Map<Way, Cell>> cells = new HashMap<>();
+    private final Map<Program, Map<Way, String>> failures = new HashMap<>();
 
     void addUndisturbed(Program program, Run run) {
         undisturbed.computeIfAbsent(program, key -> new Cell()).add(run);
@@ -26,6 +27,16 @@ final class Results {
 
     void add(Program program, Way way, Run run) {
         cells.computeIfAbsent(program, key -> new HashMap<>()).computeIfAbsent(way, key -> new Cell()).add(run);
+    }
+
+    /** A peer cannot run it so; no more runs of this are counted. */
+    void addFailure(Program program, Way way, String reason) {
+        failures.computeIfAbsent(program, key -> new HashMap<>()).put(way, reason);
+    }
+
+    /** Null: there was none. */
+    String failure(Program program, Way way) {
+        return failures.getOrDefault(program, Map.of()).get(way);
     }
 
     /** All of this program has been measured. */
@@ -41,8 +52,15 @@ final class Results {
         return undisturbed.get(program);
     }
 
+    /** Those that ran so, with the output that they have undisturbed or, under backstep, with another. */
+    List<Program> programs(Way way) {
+        return programs.stream().filter(program -> cell(program, way) != null && failure(program, way) == null)
+                .filter(program -> !way.row().isPeer() || sameOutput(program, way)).toList();
+    }
+
+    /** Null: it was not run so. */
     Cell cell(Program program, Way way) {
-        return cells.get(program).get(way);
+        return cells.getOrDefault(program, Map.of()).get(way);
     }
 
     /** Did it write under protection what it writes undisturbed? */
@@ -71,13 +89,34 @@ final class Results {
     }
 
     double meanOverhead(Way way) {
-        return programs.stream().mapToDouble(program -> overhead(program, way)).average().orElse(Double.NaN);
+        return meanOverhead(programs(way), way);
+    }
+
+    private double meanOverhead(List<Program> some, Way way) {
+        return some.stream().mapToDouble(program -> overhead(program, way)).average().orElse(Double.NaN);
+    }
+
+    /** Its overhead as a multiple of that of another at the same interval; NaN when there is none. */
+    double multiple(Program program, Way way, Row other) {
+        return multiple(List.of(program), way, other);
+    }
+
+    /** The same for the means of those programs that ran both ways. */
+    double meanMultiple(Way way, Row other) {
+        return multiple(programs(way), way, other);
+    }
+
+    private double multiple(List<Program> some, Way way, Row other) {
+        Way otherWay = new Way(other, way.intervalMs());
+        List<Program> both = some.stream().filter(program -> cell(program, otherWay) != null).toList();
+        double under = meanOverhead(both, otherWay);
+        return under > 0 ? meanOverhead(both, way) / under : Double.NaN;
     }
 
     /** How sure the mean is for these programs: their runs are resampled, the programs are not. */
     Sample.Interval meanInterval(Way way) {
-        return less(Sample.ofMeanRatio(programs.stream().map(program -> cell(program, way).ownMs()).toList(),
-                programs.stream().map(program -> undisturbed(program).ownMs()).toList(), Sample::lowerQuartile));
+        return less(Sample.ofMeanRatio(programs(way).stream().map(program -> cell(program, way).ownMs()).toList(),
+                programs(way).stream().map(program -> undisturbed(program).ownMs()).toList(), Sample::lowerQuartile));
     }
 
     private static Sample.Interval less(Sample.Interval ratio) {

@@ -13,13 +13,21 @@ final class Tables {
     private Tables() {
     }
 
-    static Table ofInterval(Results results, List<Row> rows, int intervalMs) {
+    /** @param byDefault the row whose overheads the others are told as multiples of */
+    static Table ofInterval(Results results, List<Row> rows, Row byDefault, int intervalMs) {
         Table table = new Table("a capture every " + intervalMs + " ms", "program, row", "undisturbed own s",
-                "overhead", "95 %", "of min", "of p50", "paused", "wall", "pause us p50", "p90", "p99", "max", "fixed",
+                "overhead", "95 %", "of " + byDefault + "'s",
+                "of min", "of p50", "paused", "wall", "pause us p50", "p90", "p99", "max", "fixed",
                 "dirty", "copied", "captures", "runs", "output");
         for (Program program : results.programs()) {
             for (Row row : rows) {
-                addLine(table, results, program, new Results.Way(row, intervalMs));
+                Results.Way way = new Results.Way(row, intervalMs);
+                if (results.failure(program, way) != null) {
+                    table.add(Table.Grade.NONE, name(program, way), "not run, see below");
+                    table.remark("%s: %s", name(program, way), results.failure(program, way));
+                } else if (results.cell(program, way) != null) {
+                    addLine(table, results, program, way, byDefault);
+                }
             }
         }
         table.remark("own time: user and system time of the program and the time it stood still; overhead: of its "
@@ -27,15 +35,17 @@ final class Tables {
         return table;
     }
 
-    private static void addLine(Table table, Results results, Program program, Results.Way way) {
+    private static void addLine(Table table, Results results, Program program, Results.Way way, Row byDefault) {
         Cell cell = results.cell(program, way);
         double base = results.undisturbed(program).ownMs().lowerQuartile();
         boolean same = results.sameOutput(program, way);
-        table.add(same ? Table.Grade.atMost(cell.reported("pause_us.p99"), PAUSE_BOUND_US) : Table.Grade.NOT_MET,
-                program.name() + ", " + way.row(),
+        table.add(way.row().isPeer() ? Table.Grade.NONE
+                : same ? Table.Grade.atMost(cell.reported("pause_us.p99"), PAUSE_BOUND_US) : Table.Grade.NOT_MET,
+                name(program, way),
                 Table.text("%.2f", base / 1e3),
                 percent(results.overhead(program, way)),
                 interval(results.overheadInterval(program, way)),
+                multiple(results.multiple(program, way, byDefault)),
                 percent(results.overhead(program, way, Sample::minimum)),
                 percent(results.overhead(program, way, Sample::median)),
                 percent(cell.of(Run::pausedMs).lowerQuartile() / base),
@@ -52,6 +62,15 @@ final class Tables {
                 same ? "same" : "DIFFERS");
     }
 
+    private static String name(Program program, Results.Way way) {
+        return program.name() + ", " + way.row();
+    }
+
+    /** A dash for what is unknown. */
+    static String multiple(double multiple) {
+        return Double.isNaN(multiple) ? "-" : Table.text("%.1f x", multiple);
+    }
+
     static String percent(double share) {
         return Table.text("%+.1f %%", 100 * share);
     }
@@ -61,6 +80,6 @@ final class Tables {
     }
 
     private static String rounded(double figure) {
-        return Table.text("%.0f", figure);
+        return Double.isNaN(figure) ? "-" : Table.text("%.0f", figure);
     }
 }
