@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * criu INTERVAL_MS REPORT COMMAND...: CRIU's dump of a program to memory (a directory of /dev/shm), which leaves it
- * running. Of two dumps the older one is overwritten. The pause is the time for which CRIU says that it froze the program.
+ * running. Of two dumps the older one is overwritten. The pause is the time for which CRIU says that it froze the
+ * program; what CRIU's own code in the program uses meanwhile is in the program's processor time, too.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -123,8 +124,8 @@ int main(int argc, char **argv) {
     uint64_t next_ns = now_ns() + interval_ns;
     for (unsigned turn = 0; !wait_child(pid, next_ns, &status, &usage); turn++) {
         char *directory = directories[turn % 2];
-        int failure = run((char *const[]){"criu", "dump", "--tree", pid_text, "--images-dir", directory, "--leave-running",
-                                          "--log-file", "dump.log", NULL});
+        int failure = run((char *const[]){"criu", "dump", "--tree", pid_text, "--images-dir", directory,
+                                          "--leave-running", "--log-file", "dump.log", NULL});
         if (failure) {
             if (wait_child(pid, now_ns(), &status, &usage)) {
                 break; // it was about to end

@@ -3,11 +3,11 @@
  * Loaded into a program of one thread: all that it may write in private memory is protected; the first write to a page
  * raises SIGSEGV, whose handler saves the page and makes it writable.
  *
- * Not protected but saved at once: what is used of the stack, on which handlers run, and the thread's own block, in which
- * the kernel writes as it pleases. Where a system call is to write, protected memory makes it fail with EFAULT. So buffers
- * of open streams are made writable at once, and those that read(2) and fread(3) are given just before. Other calls, such
- * as stat(2) to the heap, are not handled. A write of the program to memory that is read-only of its own is taken for one
- * of these.
+ * Not protected but saved at once: what is used of the stack, on which handlers run, and the thread's own block, in
+ * which the kernel writes as it pleases. Where a system call is to write, protected memory makes it fail with EFAULT.
+ * So buffers of open streams are made writable at once, and those that read(2), pread(2) and fread(3) are given just
+ * before the call. Other calls, such as stat(2) to the heap, are not handled. If the program writes to memory that is
+ * read-only of its own, that is not noticed.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -67,7 +67,8 @@ static void save(struct range range) {
 
 static void set_protection(struct range range, int protection) {
     if (mprotect((void *) (uintptr_t) range.start, range.end - range.start, protection) < 0) {
-        fail(errno == ENOMEM ? "more mappings than vm.max_map_count: each written run of pages is one" : "mprotect: %m");
+        fail(errno == ENOMEM ? "more mappings than vm.max_map_count; each run of written pages is one"
+                             : "mprotect: %m");
     }
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Other ways to take checkpoints of a program, to compare with. Each takes one, lets the program run for an interval and
- * takes the next: who cannot keep an interval still lets the program get on. Two of them start the program (child.c), two
- * are libraries that are loaded into it (tick.c). All take checkpoints alone; none can go back to one.
+ * Other ways to take checkpoints of a program, to compare with. Each takes one, lets the program run for an interval
+ * and takes the next: who cannot keep an interval still lets the program get on. Two of them start the program
+ * (child.c), two are libraries that are loaded into it (tick.c). None can go back to a checkpoint.
  */
 #ifndef PEER_H
 #define PEER_H

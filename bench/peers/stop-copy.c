@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * stop-copy INTERVAL_MS REPORT COMMAND...: stops a program of one thread and copies its registers and everything that it
- * has in writable private memory, to memory that lies ready. Of two copies the older one is overwritten. What has never
- * been written is not copied.
+ * stop-copy INTERVAL_MS REPORT COMMAND...: stops a program of one thread and copies its registers and everything that
+ * it has in writable private memory, to memory that lies ready. Of two copies the older one is overwritten. What has
+ * never been written is not copied.
  */
 #define _GNU_SOURCE
 #include <elf.h>

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # What protection costs twelve real programs, the counterparts of SPEC CINT 2006 in Debian's packages: by discipline,
-# predictor and interval. Words name programs (see `list`); none: all. Takes some two hours, or ten minutes with QUICK=1.
+# predictor and interval. Words name programs (see `list`); none: all. Takes some
+# four hours, or fifteen minutes with QUICK=1.
 #   CONFIGS    rows, DISCIPLINE:PREDICTOR each, or peer:NAME for one of bench/peers; those that this build or this host
 #              refuses are left out and named
 #   INTERVALS  in ms

@@ -19,7 +19,8 @@ final class Csv {
     private static final String HEAD = "program,counterpart,capture,predictor,interval_ms,runs,undisturbed_runs,"
             + "undisturbed_own_ms_q1,undisturbed_wall_ms_q1,own_ms_q1,processor_ms_q1,paused_ms_q1,wall_ms_q1,"
             + "overhead_q1,overhead_low,overhead_high,overhead_min,overhead_p50,overhead_wall,same_output,"
-            + "pause_us_max,pause_fixed_us," + String.join(",", REPORTED).replace('.', '_') + ",multiple_of_default,not_run";
+            + "pause_us_max,pause_fixed_us," + String.join(",", REPORTED).replace('.', '_')
+            + ",multiple_of_default,not_run";
 
     private Csv() {
     }

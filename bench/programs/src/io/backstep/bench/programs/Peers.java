@@ -10,8 +10,8 @@ import java.util.List;
 import io.backstep.bench.LibC;
 
 /**
- * Runs programs while something else than backstep takes their checkpoints, one of {@code bench/peers}: a library that is
- * loaded into the program, or a program that starts it. Neither can be expected to run everywhere. One thread.
+ * Runs programs while something else than backstep takes their checkpoints, one of {@code bench/peers}: a library that
+ * is loaded into the program, or a program that starts it. Neither can be expected to run everywhere. One thread.
  */
 final class Peers {
     private static final Program TRIAL = new Program("sleep", "", null, null, List.of("sleep", "0.3"));

@@ -16,8 +16,8 @@ import io.backstep.bench.Table;
 /**
  * What protection costs twelve real programs. The ways to run one take turns, with an undisturbed run before each
  * interval's, and each round begins with another way. Arguments name programs; none: all. The exit status is 1 when a
- * program failed or wrote something else under backstep than undisturbed; what a peer cannot run and whether the figures
- * hold is told, no more.
+ * program failed or wrote something else under backstep than undisturbed; what a peer cannot run and whether the
+ * figures hold is told, no more.
  */
 public final class ProgramBench {
     private static final Map<String, String> ENVIRONMENT = System.getenv();
