@@ -22,6 +22,8 @@
 #define FROZEN_TIME 2
 #define PAGES_WRITTEN 7
 #define FIELDS 16
+/* Exit status of a command that there is not; 127 would be that of one without its libraries, too. */
+#define NOT_THERE 200
 
 static char home[64];
 
@@ -35,7 +37,7 @@ static int run(char *const *command) {
         if (freopen("/dev/null", "w", stdout) && freopen("/dev/null", "w", stderr)) {
             execvp(command[0], command);
         }
-        _exit(errno == ENOENT ? 127 : 126);
+        _exit(errno == ENOENT ? NOT_THERE : 126);
     }
     int status;
     if (pid < 0 || waitpid(pid, &status, 0) != pid) {
@@ -132,7 +134,7 @@ int main(int argc, char **argv) {
             }
             last_error(directory, why, sizeof why);
             clean_up();
-            if (failure == 127) {
+            if (failure == NOT_THERE) {
                 fail("there is no criu here");
             }
             fail("criu dump ended with status %d: %s", failure, why);
