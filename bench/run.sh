@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# The benchmarks: one table for each question, each line with its bound and whether it is met. Takes some eight minutes, or
-# two with QUICK=1. Words name questions: idle dirty rollback runtime memory startup window; none: all.
+# The benchmarks: one table for each question, each line with its bound and whether it is met. Takes some thirteen minutes,
+# or four with QUICK=1. Words name questions: idle dirty rollback runtime memory startup window growth; none: all.
 set -eu
 cd "$(dirname "$0")/.."
 

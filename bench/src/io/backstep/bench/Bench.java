@@ -26,6 +26,7 @@ public final class Bench {
         QUESTIONS.put("memory", new MemoryUse());
         QUESTIONS.put("startup", new StartUp());
         QUESTIONS.put("window", new InjectionWindow());
+        QUESTIONS.put("growth", new Growth());
     }
 
     private Bench() {

@@ -26,6 +26,10 @@ final class PauseSamples {
         return pauses;
     }
 
+    Sample us(Phase phase) {
+        return phases[phase.ordinal()];
+    }
+
     /** The medians of the parts, in the order of {@link Phase}. */
     String phaseMedians() {
         StringBuilder text = new StringBuilder();
