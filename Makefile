@@ -6,7 +6,9 @@
 #   make soak          the long tests
 #   make bench         the benchmarks
 #   make bench-programs what protection costs twelve real programs (installs them)
+#   make bench-parts   the benchmarks of the engine's parts (fetches JMH)
 #   make bench-regions the benchmarks of protected regions (fetches JMH)
+#   make bench-classes compile all of these, as continuous integration does (fetches JMH)
 #   make sanitize      the native library's tests under address and undefined-behaviour sanitizers
 #   make install-deps  install the system packages that all this needs (Debian, as root)
 #   make clean         remove target/
@@ -26,7 +28,8 @@ END = @mv target/.began $(BUILT)
 # With the directories, so that a removed file counts too.
 SOURCES := pom.xml LICENSE $(shell find src/main native -path native/test -prune -o -print)
 
-.PHONY: all demo test soak bench bench-programs bench-regions sanitize clean install-deps build-deps
+.PHONY: all demo test soak bench bench-programs bench-parts bench-regions bench-classes sanitize
+.PHONY: clean install-deps build-deps
 .NOTPARALLEL:
 
 all: $(BUILT)
@@ -47,8 +50,14 @@ bench-programs: $(BUILT)
 	@.ci/deps build programs
 	@bench/programs/run.sh
 
+bench-parts: $(BUILT) install-deps
+	@bench/jmh/run.sh parts
+
 bench-regions: $(BUILT) build-deps
-	@bench/regions/run.sh
+	@bench/jmh/run.sh regions
+
+bench-classes: $(BUILT) build-deps
+	@bench/compile
 
 test: install-deps
 	@$(MAKE) $(NATIVE) check

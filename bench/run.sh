@@ -2,21 +2,17 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # The benchmarks: one table for each question, each line with its bound and whether it is met. Takes some thirteen minutes,
-# or four with QUICK=1. Words name questions: idle dirty rollback runtime memory startup window growth; none: all.
+# or four with QUICK=1. Words name questions: idle dirty rollback runtime memory startup window growth (or
+# growth-memory, -pages, -mappings, -threads); none: all.
 set -eu
 cd "$(dirname "$0")/.."
 
-[ -f target/backstep.jar ] || { echo 'bench: not built yet: run make' >&2; exit 1; }
+bench/compile main
 make -s -C native victims "BUILD=$PWD/target/native"
 
 classes=target/bench/classes
-rm -rf "$classes"
-mkdir -p "$classes"
 classpath=target/backstep.jar:target/lib/*
 java_home=${JAVA_HOME:+$JAVA_HOME/bin/}
-"${java_home}javac" --release 17 -Xlint:all,-path,-processing,-try -proc:none -cp "$classpath" -d "$classes" \
-    $(find bench/src -name '*.java')
-
 commit=$(git describe --always --dirty 2>/dev/null || echo unknown)
 cc1=$(gcc -print-prog-name=cc1)
 

@@ -19,15 +19,11 @@ else
     bench/programs/inputs full
 fi
 
+bench/compile programs
 work=target/bench-programs
 classes=$work/classes
-rm -rf "$classes"
-mkdir -p "$classes"
 classpath=target/backstep.jar:target/lib/*
 java_home=${JAVA_HOME:+$JAVA_HOME/bin/}
-shared=bench/src/io/backstep/bench
-"${java_home}javac" --release 17 -Xlint:all,-path,-processing,-try -proc:none -cp "$classpath" -d "$classes" \
-    "$shared/Table.java" "$shared/Sample.java" "$shared/LibC.java" $(find bench/programs/src -name '*.java')
 echo 'Premain-Class: io.backstep.bench.programs.UsedByProgram' >"$work/manifest"
 "${java_home}jar" --create --file "$work/agent.jar" --manifest "$work/manifest" -C "$classes" .
 "${MAKE:-make}" -s -C bench/peers "BUILD=$PWD/$work/peers"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package io.backstep.bench.regions;
+package io.backstep.bench.jmh;
 
 import java.util.HashMap;
 import java.util.Map;
@@ -11,7 +11,7 @@ import org.openjdk.jmh.results.Result;
 import org.openjdk.jmh.results.RunResult;
 
 /** What was measured: for each run one figure of each kind and round. */
-final class Figures {
+public final class Figures {
     private static final double MEDIAN = 50;
     private static final double TAIL = 99;
     private static final String ALLOCATED = "gc.alloc.rate.norm";
@@ -37,22 +37,22 @@ final class Figures {
     }
 
     /** The median of each round, or the score when single calls were not timed. */
-    Sample typical(Run run) {
+    public Sample typical(Run run) {
         return of(typical, run);
     }
 
     /** The 99th percentile of each round. */
-    Sample tails(Run run) {
+    public Sample tails(Run run) {
         return of(tails, run);
     }
 
     /** Bytes that a call allocated, by JMH's count. */
-    Sample allocated(Run run) {
+    public Sample allocated(Run run) {
         return of(allocated, run);
     }
 
     /** Of each round, what was measured in the same round. */
-    Sample ratio(Run over, Run... under) {
+    public Sample ratio(Run over, Run... under) {
         Sample ratios = new Sample();
         for (int i = 0; i < typical(over).size(); i++) {
             double sum = 0;
@@ -64,7 +64,7 @@ final class Figures {
         return ratios;
     }
 
-    static Sample map(Sample sample, double factor) {
+    public static Sample map(Sample sample, double factor) {
         Sample mapped = new Sample();
         for (int i = 0; i < sample.size(); i++) {
             mapped.add(sample.value(i) * factor);
@@ -73,7 +73,7 @@ final class Figures {
     }
 
     /** The median over the rounds, and the least and the most. */
-    static String text(Sample sample) {
+    public static String text(Sample sample) {
         return number(sample.median()) + " (" + number(sample.minimum()) + ".." + number(sample.maximum()) + ")";
     }
 

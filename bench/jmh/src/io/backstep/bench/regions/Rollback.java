@@ -4,6 +4,7 @@ package io.backstep.bench.regions;
 import java.util.concurrent.TimeUnit;
 
 import io.backstep.Backstep;
+import io.backstep.bench.jmh.Baselines;
 import io.backstep.engine.RollbackRecord;
 import io.backstep.target.region.Region;
 import org.openjdk.jmh.annotations.Benchmark;

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.backstep.bench.regions;
 
+import io.backstep.bench.jmh.Figures;
+import io.backstep.bench.jmh.Question;
+import io.backstep.bench.jmh.Run;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -193,7 +196,7 @@ final class Questions {
 
     private static final class Throughput implements Question {
         private static Run writer(int intervalMs, String protection) {
-            return Run.of(Writers.class, "update", "intervalMs=" + intervalMs, "protection=" + protection);
+            return Run.of(Writers.class, "update", "intervalMs=" + intervalMs, "protection=" + protection).prolonged();
         }
 
         @Override
@@ -271,17 +274,18 @@ final class Questions {
 
     private static final class Allocation implements Question {
         private static final String PERCENT = "0.1";
+        private static final int CALLS = 20_000;
 
         @Override
         public List<Run> runs(boolean quick) {
-            return List.of(idleOfDirty().counted(), dirty("checkpoint", PERCENT).counted());
+            return List.of(idleOfDirty().counted(CALLS), dirty("checkpoint", PERCENT).counted(CALLS));
         }
 
         @Override
         public Table answer(Figures figures, boolean quick) {
             Table table = new Table("bytes that a checkpoint allocates on the heap", "checkpoint", "bytes", "bound");
-            add(table, figures, "nothing written", idleOfDirty().counted());
-            add(table, figures, PERCENT + " % written", dirty("checkpoint", PERCENT).counted());
+            add(table, figures, "nothing written", idleOfDirty().counted(CALLS));
+            add(table, figures, PERCENT + " % written", dirty("checkpoint", PERCENT).counted(CALLS));
             table.remark("by JMH's gc profiler over 20000 calls; what JMH allocates itself in an iteration is in it");
             return table;
         }

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -64,6 +65,22 @@ int baseline_watch(uint64_t address, uint64_t length) {
                                 .category_mask = PAGE_IS_WRITTEN,
                                 .return_mask = PAGE_IS_WRITTEN};
     return 0;
+}
+
+/* All memory of another process, which is tracked, is looked at from now on; nothing is protected. */
+int baseline_watch_process(int pid) {
+    static struct page_region room[8192];
+    char path[32];
+    snprintf(path, sizeof path, "/proc/%d/pagemap", pid);
+    pagemap = open(path, O_RDONLY | O_CLOEXEC);
+    scan = (struct pm_scan_arg){.size = sizeof scan,
+                                .end = 0x7ffffffff000,
+                                .vec = (uint64_t) (uintptr_t) room,
+                                .vec_len = sizeof room / sizeof *room,
+                                .category_mask = PAGE_IS_WRITTEN,
+                                .category_anyof_mask = PAGE_IS_PRESENT | PAGE_IS_SWAPPED,
+                                .return_mask = PAGE_IS_WRITTEN};
+    return pagemap < 0 ? -errno : 0;
 }
 
 /* One scan of what is watched; returns how many ranges were written. */

@@ -2,6 +2,7 @@
 package io.backstep.bench.regions;
 
 import io.backstep.Backstep;
+import io.backstep.bench.jmh.Baselines;
 import io.backstep.core.Pages;
 import io.backstep.target.region.Region;
 import org.agrona.UnsafeApi;
