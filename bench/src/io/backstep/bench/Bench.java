@@ -9,6 +9,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 
 /**
  * Asks the questions that are named, or all, and prints a table for each, then what was not met and what was. Prints to standard
@@ -16,6 +17,7 @@ import java.util.Map;
  * whether all was met.
  */
 public final class Bench {
+    private static final String ALL_GROWTH = "growth";
     private static final Map<String, Question> QUESTIONS = new LinkedHashMap<>();
 
     static {
@@ -26,7 +28,10 @@ public final class Bench {
         QUESTIONS.put("memory", new MemoryUse());
         QUESTIONS.put("startup", new StartUp());
         QUESTIONS.put("window", new InjectionWindow());
-        QUESTIONS.put("growth", new Growth());
+        QUESTIONS.put("growth-memory", Growth.withMemory());
+        QUESTIONS.put("growth-pages", Growth.withPages());
+        QUESTIONS.put("growth-mappings", Growth.withMappings());
+        QUESTIONS.put("growth-threads", Growth.withThreads());
     }
 
     private Bench() {
@@ -34,7 +39,8 @@ public final class Bench {
 
     public static void main(String[] names) throws Exception {
         Setting setting = new Setting(Path.of(System.getProperty("bench.home")), "1".equals(System.getenv("QUICK")));
-        List<String> asked = names.length == 0 ? List.copyOf(QUESTIONS.keySet()) : List.of(names);
+        List<String> asked = names.length == 0 ? List.copyOf(QUESTIONS.keySet())
+                : Stream.of(names).flatMap(name -> name.equals(ALL_GROWTH) ? allGrowth() : Stream.of(name)).toList();
         for (String name : asked) {
             if (!QUESTIONS.containsKey(name)) {
                 System.err.println("bench: no question '" + name + "'; there are " + String.join(", ", QUESTIONS.keySet()));
@@ -51,6 +57,10 @@ public final class Bench {
         System.err.println("\n== summary");
         sum(answers, Table.Grade.NOT_MET, "NOT met");
         sum(answers, Table.Grade.MET, "met");
+    }
+
+    private static Stream<String> allGrowth() {
+        return QUESTIONS.keySet().stream().filter(name -> name.startsWith(ALL_GROWTH));
     }
 
     private static void sum(List<Table> answers, Table.Grade grade, String word) {

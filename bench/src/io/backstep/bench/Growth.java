@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.Function;
 
 import io.backstep.core.Capture;
 import io.backstep.core.Phase;
@@ -30,6 +31,7 @@ final class Growth implements Question {
     private static final int ROUNDS_PER_INTERVAL = 10;
     private static final int ROUND_MS = 50 / ROUNDS_PER_INTERVAL;
     private static final int WARM_UP = 12;
+    private static final long STEADY_LIMIT_NS = TimeUnit.MINUTES.toNanos(1);
     private static final int GIB = 1024;
     /** Of the program and of its copy, and what is laid ready beside them. */
     private static final double TIMES_RESIDENT = 2.3;
@@ -40,64 +42,84 @@ final class Growth implements Question {
     }
 
     /** @param per what the growth is told for */
-    private record Series(String what, String per, List<Load> loads) {
+    private record Series(String what, String per, List<Load> loads, boolean isByCopied) {
+        /** Which pages are copied is up to the predictor, too. */
+        double amount(Load load, Found found) {
+            return isByCopied ? found.copied.median() / 1000 : load.amount;
+        }
     }
 
     private static final class Found {
         private final PauseSamples pauses = new PauseSamples();
-        private final Sample dirty = new Sample();
+        private final Sample copied = new Sample();
         private final Sample stoodShare = new Sample();
         private final Sample moreShare = new Sample();
 
         void add(Capture capture) {
             pauses.add(capture);
-            dirty.add(capture.pages().size());
+            copied.add(capture.pages().size());
         }
     }
 
-    private static List<Series> series() {
-        List<Load> resident = new ArrayList<>();
+    private final Series series;
+
+    private Growth(Series series) {
+        this.series = series;
+    }
+
+    static Growth withMemory() {
+        List<Load> loads = new ArrayList<>();
         for (int mib : new int[] {256, GIB, 4 * GIB, 8 * GIB}) {
             String name = mib < GIB ? mib + " MiB" : mib / GIB + " GiB";
-            resident.add(new Load(name + " resident", (double) mib / GIB, mib, WINDOW_MIB, PAGES, 0, 1));
+            loads.add(new Load(name, (double) mib / GIB, mib, WINDOW_MIB, PAGES, 0, 1));
         }
-        List<Load> dirty = new ArrayList<>();
+        return new Growth(new Series("resident memory", "GiB", loads, false));
+    }
+
+    static Growth withPages() {
+        List<Load> loads = new ArrayList<>();
         for (int pages : new int[] {100, 300, 1000, 3000, 10000, 30000}) {
-            dirty.add(new Load(pages + " pages", pages / 1000.0, MIB, MIB, pages, 0, 1));
+            loads.add(new Load(Integer.toString(pages), pages / 1000.0, MIB, MIB, pages, 0, 1));
         }
-        List<Load> mappings = new ArrayList<>();
+        return new Growth(new Series("pages written per interval", "1000 pages copied", loads, true));
+    }
+
+    static Growth withMappings() {
+        List<Load> loads = new ArrayList<>();
         for (int count : new int[] {10, 100, 300, 1000, 2000}) {
-            mappings.add(new Load(count + " mappings more", count / 1000.0, MIB, WINDOW_MIB, PAGES, count, 1));
+            loads.add(new Load(Integer.toString(count), count / 1000.0, MIB, WINDOW_MIB, PAGES, count, 1));
         }
-        List<Load> threads = new ArrayList<>();
+        return new Growth(new Series("mappings of a page each", "1000 mappings", loads, false));
+    }
+
+    static Growth withThreads() {
+        List<Load> loads = new ArrayList<>();
         for (int count : new int[] {1, 2, 4, 8, 16, 32}) {
-            threads.add(new Load(count + (count == 1 ? " thread" : " threads"), count, MIB, WINDOW_MIB, PAGES, 0, count));
+            loads.add(new Load(Integer.toString(count), count, MIB, WINDOW_MIB, PAGES, 0, count));
         }
-        return List.of(new Series("resident memory", "GiB", resident),
-                new Series("pages written per interval", "1000 pages", dirty),
-                new Series("mappings of a page each", "1000 mappings", mappings),
-                new Series("threads, of which one is not asleep", "thread", threads));
+        return new Growth(new Series("threads, all but one asleep", "thread", loads, false));
     }
 
     @Override
     public Table answer(Setting setting) throws IOException {
-        Table table = new Table("growth of what protection costs, a capture every 50 ms; otherwise " + MIB + " MiB, " + PAGES
-                + " random pages written per interval, few mappings, 1 thread", "what", "dirty", "pause p50 (us)", "quartiles", "p99",
-                "freeze scan copy state thaw (p50)", "stands still", "more user and system time", "captures");
+        Table table = new Table("growth of what protection costs with " + series.what + "; otherwise " + MIB + " MiB, " + PAGES
+                + " pages at random, few mappings, 1 thread; every 50 ms", series.what, "copied p50", "pause p50 (us)", "quartiles",
+                "p99", "freeze scan copy state thaw (p50)", "stands still", "more user and system time", "captures");
         Map<Load, Found> found = new LinkedHashMap<>();
         for (int turn = 0; turn < setting.times(3, 1); turn++) {
-            for (Series series : series()) {
-                for (Load load : series.loads) {
-                    if (fits(load, turn, table)) {
-                        measure(setting, load, setting.times(40, 30), found.computeIfAbsent(load, key -> new Found()));
-                    }
+            for (Load load : series.loads) {
+                if (fits(load, turn, table)) {
+                    measure(setting, load, setting.times(40, 30), found.computeIfAbsent(load, key -> new Found()));
                 }
             }
         }
+        found.values().removeIf(samples -> samples.copied.size() == 0);
         found.forEach((load, samples) -> addLine(table, load, samples));
-        for (Series series : series()) {
-            remark(table, series, found);
+        StringBuilder phases = new StringBuilder();
+        for (Phase phase : Phase.values()) {
+            phases.append(Table.text(" %s %.1f", phase.key(), slope(found, pauses -> pauses.us(phase))));
         }
+        table.remark("per %s: %.1f us of pause (%s)", series.per, slope(found, PauseSamples::us), phases.toString().strip());
         table.remark("stands still, more time: of the interval; what a program that is always busy would lose");
         return table;
     }
@@ -106,7 +128,7 @@ final class Growth implements Question {
         long needed = (long) (TIMES_RESIDENT * load.mib) + BESIDE_MIB;
         long available = availableMib();
         if (needed > available && turn == 0) {
-            table.remark("%s: left out, needs some %d MiB and %d MiB are available", load.name, needed, available);
+            table.remark("%s: left out, it needs some %d MiB and %d MiB are available", load.name, needed, available);
         }
         return needed <= available;
     }
@@ -120,30 +142,24 @@ final class Growth implements Question {
 
     private static void addLine(Table table, Load load, Found found) {
         Sample us = found.pauses.us();
-        table.add(Table.Grade.NONE, load.name, Table.text("%.0f", found.dirty.median()), Table.text("%.0f", us.median()),
+        table.add(Table.Grade.NONE, load.name, Table.text("%.0f", found.copied.median()), Table.text("%.0f", us.median()),
                 Table.text("%.0f..%.0f", us.lowerQuartile(), us.upperQuartile()), Table.text("%.0f", us.quantile(0.99)),
                 found.pauses.phaseMedians(), Table.text("%.1f %%", 100 * found.stoodShare.median()),
                 Table.text("%+.1f %%", 100 * found.moreShare.median()), Integer.toString(us.size()));
     }
 
     /** The slope of the line that comes closest to the medians. */
-    private static void remark(Table table, Series series, Map<Load, Found> found) {
-        List<Load> loads = series.loads.stream().filter(found::containsKey).toList();
-        StringBuilder phases = new StringBuilder();
-        for (Phase phase : Phase.values()) {
-            phases.append(Table.text(" %s %.1f", phase.key(),
-                    slope(loads.stream().map(load -> new double[] {load.amount, found.get(load).pauses.us(phase).median()}).toList())));
+    private double slope(Map<Load, Found> found, Function<PauseSamples, Sample> what) {
+        double x = found.entrySet().stream().mapToDouble(point -> series.amount(point.getKey(), point.getValue())).average().orElse(0);
+        double y = found.values().stream().mapToDouble(samples -> what.apply(samples.pauses).median()).average().orElse(0);
+        double above = 0;
+        double below = 0;
+        for (Map.Entry<Load, Found> point : found.entrySet()) {
+            double along = series.amount(point.getKey(), point.getValue()) - x;
+            above += along * (what.apply(point.getValue().pauses).median() - y);
+            below += along * along;
         }
-        table.remark("%s: %.1f us per %s (%s)", series.what,
-                slope(loads.stream().map(load -> new double[] {load.amount, found.get(load).pauses.us().median()}).toList()),
-                series.per, phases.toString().strip());
-    }
-
-    private static double slope(List<double[]> points) {
-        double x = points.stream().mapToDouble(point -> point[0]).average().orElse(0);
-        double y = points.stream().mapToDouble(point -> point[1]).average().orElse(0);
-        double above = points.stream().mapToDouble(point -> (point[0] - x) * (point[1] - y)).sum();
-        return above / points.stream().mapToDouble(point -> (point[0] - x) * (point[0] - x)).sum();
+        return above / below;
     }
 
     private static void measure(Setting setting, Load load, int captures, Found into) {
@@ -151,13 +167,18 @@ final class Growth implements Question {
         try (ProtectedRun run = new ProtectedRun(
                 setting.victim("dirty", load.mib, load.pages / ROUNDS_PER_INTERVAL, ROUND_MS, 1_000_000, "random", 1, load.windowMib,
                         load.mappings, load.threads),
-                Setting.INTERVAL_NS, target -> window[0] = new Window(target, load.pages, into))) {
+                Setting.INTERVAL_NS, target -> window[0] = new Window(target, load.mib * 256L, into))) {
             ProcessFiles files = new ProcessFiles(window[0].pid());
-            run.workUntil(() -> window[0].isSteady());
+            long deadline = System.nanoTime() + STEADY_LIMIT_NS;
+            run.workUntil(() -> window[0].isSteady() || System.nanoTime() > deadline);
+            if (!window[0].isSteady()) {
+                System.err.println("  (" + load.name + ": not measured, it was not at its work after a minute)");
+                return;
+            }
             long began = System.nanoTime();
             long used = files.processorNs();
-            int wanted = into.dirty.size() + captures;
-            run.workUntil(() -> into.dirty.size() >= wanted);
+            int wanted = into.copied.size() + captures;
+            run.workUntil(() -> into.copied.size() >= wanted);
             double elapsed = System.nanoTime() - began;
             double shareProtected = (files.processorNs() - used) / elapsed;
             into.stoodShare.add(window[0].pausedNs / elapsed);
@@ -190,14 +211,14 @@ final class Growth implements Question {
     }
 
     private static final class Window extends ObservedTarget {
-        private final long expected;
+        private final long residentPages;
         private final Found into;
         private int captures;
         private long pausedNs;
 
-        Window(ProcessTarget target, long expected, Found into) {
+        Window(ProcessTarget target, long residentPages, Found into) {
             super(target);
-            this.expected = expected;
+            this.residentPages = residentPages;
             this.into = into;
         }
 
@@ -213,11 +234,9 @@ final class Growth implements Question {
             if (isSteady()) {
                 into.add(capture);
                 pausedNs += capture.pauseNs();
-                return true;
+            } else if (capture.trackedPages() >= residentPages) { // it has filled its memory
+                captures++;
             }
-            long pages = capture.pages().size();
-            // The program is at its work, not still filling its memory, when it writes about what it was asked to.
-            captures = pages > expected / 3 && pages < 2 * expected + 16 ? captures + 1 : 0;
             return true;
         }
     }
