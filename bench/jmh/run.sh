@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Benchmarks by JMH: one table for each question, each with its baseline in the same run. The first word says which:
-#   parts    of the engine. Some twenty minutes, or three with QUICK=1.
-#            Questions: call copy scan capture publish merge rollback predictor allocation
+#   parts    of the engine. A quarter of an hour, or four minutes with QUICK=1.
+#            Questions: call copy scan capture publish merge plan follow rollback predictor allocation
 #   regions  protected regions of a JVM's memory. Some half an hour, or five minutes with QUICK=1.
 #            Questions: idle dirty instead rollback writers first allocation
 # Further words name questions; none: all. JMH's own output goes to target/bench/parts.log or regions.log.
