@@ -245,6 +245,7 @@ struct bs_capture {
     uint64_t error_mark;          /* out: position of standard error */
     uint64_t threads;             /* out */
     uint64_t mappings;            /* out */
+    uint64_t ahead;               /* out: pages whose copies were made before the pause */
     uint64_t layout_changed;      /* out: 1 when mappings differ from the last capture */
     uint64_t at_ns;               /* out: when the target stood */
     uint64_t pause_ns;            /* out */

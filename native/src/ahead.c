@@ -63,6 +63,7 @@ static bool arrange(struct bs_process *p, const uint64_t *frames, size_t frame_c
     struct bs_ahead *a = &p->ahead;
     const uint64_t *pages = (const uint64_t *) p->pages.data, *early = (const uint64_t *) a->pages.data;
     size_t count = count_of(&p->pages), early_count = count_of(&a->pages), k = 0, cursor = 0, returned = 0;
+    a->used = 0;
     a->arranged.size = a->spare.size = a->late.size = a->late_frames.size = 0;
     for (size_t i = frame_count; i-- > early_count;) { /* they are taken from the end */
         if (!push(&a->spare, frames[i])) {
@@ -84,6 +85,7 @@ static bool arrange(struct bs_process *p, const uint64_t *frames, size_t frame_c
         uint64_t frame = was_early ? frames[k] : ((const uint64_t *) a->spare.data)[count_of(&a->spare) - 1];
         a->spare.size -= was_early ? 0 : sizeof frame;
         returned += was_early && is_late;
+        a->used += !is_late;
         if (!push(&a->arranged, frame) || (is_late && (!push(&a->late, pages[i]) || !push(&a->late_frames, frame)))) {
             return false;
         }
@@ -98,6 +100,7 @@ int bs_ahead_finish(struct bs_process *p, struct bs_capture *c) {
     struct bs_ahead *a = &p->ahead;
     uint64_t *frames = (uint64_t *) (uintptr_t) c->frames;
     if (a->pages.size == 0 || p->all_dirty) {
+        a->used = 0;
         return bs_copy_in_shared(p, (const uint64_t *) p->pages.data, frames, count_of(&p->pages));
     }
     if (!arrange(p, frames, c->frame_count)) {
@@ -107,6 +110,10 @@ int bs_ahead_finish(struct bs_process *p, struct bs_capture *c) {
     memcpy(frames + count_of(&a->arranged), a->spare.data, a->spare.size);
     return bs_copy_in_shared(p, (const uint64_t *) a->late.data, (const uint64_t *) a->late_frames.data,
                              count_of(&a->late));
+}
+
+size_t bs_ahead_count(const struct bs_process *p) {
+    return p->ahead.used;
 }
 
 void bs_ahead_fini(struct bs_process *p) {

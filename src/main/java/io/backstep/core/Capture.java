@@ -21,6 +21,7 @@ public final class Capture implements AutoCloseable {
     private long trackedPages;
     private long atNs;
     private long pauseNs;
+    private long copiedAhead;
 
     /** In: addresses of free frames. The first of them, as many as there are {@link #pages()}, are used. */
     public LongVector frames() {
@@ -118,6 +119,15 @@ public final class Capture implements AutoCloseable {
         atNs = nanoTime;
     }
 
+    /** Out: how many of the {@link #pages()} were copied before the target stood. */
+    public long copiedAhead() {
+        return copiedAhead;
+    }
+
+    public void copiedAhead(long count) {
+        copiedAhead = count;
+    }
+
     /** Out: how long the target stood. */
     public long pauseNs() {
         return pauseNs;
@@ -145,6 +155,7 @@ public final class Capture implements AutoCloseable {
         trackedPages = 0;
         atNs = 0;
         pauseNs = 0;
+        copiedAhead = 0;
         java.util.Arrays.fill(phaseNs, 0);
     }
 

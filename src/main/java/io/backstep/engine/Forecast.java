@@ -61,7 +61,8 @@ final class Forecast implements AutoCloseable {
         unprotected += predicted + copied - pages.size();
         LongVector nowWritten = written(capture);
         written += nowWritten.size();
-        predictor.observe(nowWritten);
+        double guarded = Math.max(Math.max(1, pages.size() - predicted), capture.copiedAhead());
+        predictor.observe(nowWritten, 1 - capture.copiedAhead() / guarded);
         leftWritable.copyFrom(asked);
         return nowWritten.size() + capture.saved().pages().size() - capture.saved().frameCount();
     }

@@ -13,7 +13,8 @@ import io.backstep.core.PageRanges;
  * often a page with it was then written: a two-level adaptive predictor, as Yeh and Patt use for branches (Two-Level
  * Adaptive Training Branch Prediction, MICRO-24, 1991), whose counts fade, so that it follows the program's phases. With
  * p the share of pages with its pattern that were written, a page left writable costs copy, a protected one p (fault +
- * copy). The first is better by p (fault + copy) - copy.
+ * late copy), where late is the share of such pages that are not copied ahead of the pause. The first is better by p (fault
+ * + late copy) - copy.
  *
  * <p>Each range of pages has a price of its own, so single pages are left out, and gaps included, where that is cheaper.
  * A page in a gap that nobody writes costs nothing, since it stays protected until it is written; one that is written for
@@ -23,6 +24,7 @@ final class CheapestPages implements Predictor {
     private static final int HISTORY = 5;
     private static final int PATTERNS = 1 << HISTORY;
     private static final double FADE = 0.9;
+    private static final double LATE_WEIGHT = 0.25;
     /** The first guess at pages in gaps: one of so many is written in an interval. */
     private static final double GAP_PAGES = 64;
 
@@ -34,6 +36,7 @@ final class CheapestPages implements Predictor {
     private LongVector pages = new LongVector();
     private LongVector next = new LongVector();
     private final PageRanges last = new PageRanges();
+    private double lateShare;
     private double gapSeen;
     private double gapWritten;
     private long gapPages;
@@ -48,6 +51,7 @@ final class CheapestPages implements Predictor {
     public void forget() {
         pages.clear();
         last.clear();
+        lateShare = 1;
         gapPages = 0;
         gapSeen = GAP_PAGES;
         gapWritten = 1;
@@ -56,7 +60,8 @@ final class CheapestPages implements Predictor {
     }
 
     @Override
-    public void observe(LongVector nowWritten) {
+    public void observe(LongVector nowWritten, double late) {
+        lateShare += LATE_WEIGHT * (late - lateShare);
         for (int pattern = 0; pattern < PATTERNS; pattern++) {
             seen[pattern] = Math.max(seen[pattern] * FADE, Double.MIN_NORMAL);
             written[pattern] *= FADE;
@@ -101,8 +106,9 @@ final class CheapestPages implements Predictor {
 
     @Override
     public void predict(PageRanges into) {
+        double guarded = prices.faultNs() + lateShare * prices.copyNs();
         for (int pattern = 0; pattern < PATTERNS; pattern++) {
-            gain[pattern] = written[pattern] / seen[pattern] * (prices.faultNs() + prices.copyNs()) - prices.copyNs();
+            gain[pattern] = written[pattern] / seen[pattern] * guarded - prices.copyNs();
         }
         double gapPage = gapWritten / gapSeen * prices.copyNs();
         into.clear();

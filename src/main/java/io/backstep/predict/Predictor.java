@@ -10,8 +10,13 @@ import io.backstep.core.PageRanges;
  * once it has grown. Not thread-safe.
  */
 public interface Predictor extends AutoCloseable {
-    /** Learns which pages were written in the interval that has just ended; they ascend. */
-    void observe(LongVector written);
+    /**
+     * Learns from the interval that has just ended.
+     *
+     * @param written the pages that were written; they ascend
+     * @param late the share of the protected ones among them that had to be copied in the pause, and not before it
+     */
+    void observe(LongVector written, double late);
 
     /** Fills in the pages that are expected to be written in the coming interval. */
     void predict(PageRanges into);

@@ -25,7 +25,8 @@ public final class CaptureWords extends NativeWords {
     private static final int ERROR_MARK = OUTPUT_MARK + 1;
     private static final int THREADS = ERROR_MARK + 1;
     private static final int MAPPINGS = THREADS + 1;
-    private static final int LAYOUT_CHANGED = MAPPINGS + 1;
+    private static final int AHEAD = MAPPINGS + 1;
+    private static final int LAYOUT_CHANGED = AHEAD + 1;
     private static final int AT_NS = LAYOUT_CHANGED + 1;
     private static final int PAUSE_NS = AT_NS + 1;
     private static final int PHASE_NS = PAUSE_NS + 1;
@@ -56,6 +57,7 @@ public final class CaptureWords extends NativeWords {
         capture.pages().copyFrom(word(PAGES), word(PAGE_COUNT));
         capture.trackedPages(word(HELD_PAGES));
         capture.atNs(word(AT_NS));
+        capture.copiedAhead(word(AHEAD));
         capture.pauseNs(word(PAUSE_NS));
         for (int i = 0; i < PHASES.length; i++) {
             capture.phaseNs(PHASES[i], word(PHASE_NS + i));

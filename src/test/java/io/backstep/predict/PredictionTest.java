@@ -106,8 +106,8 @@ class PredictionTest {
                 Predictor cheap = Prediction.COST.newPredictor(new Prices(100, 900, 500))) {
             for (int i = 0; i < 50; i++) {
                 fill(page -> random.nextInt(2) == 0);
-                dear.observe(written);
-                cheap.observe(written);
+                dear.observe(written, 1);
+                cheap.observe(written, 1);
             }
             dear.predict(predicted);
             assertTrue(predicted.pageCount() > PAGES * 9 / 10, predicted.pageCount() + " pages");
@@ -122,8 +122,8 @@ class PredictionTest {
                 Predictor cheap = Prediction.COST.newPredictor(new Prices(1_400, 900, 0))) {
             for (int i = 0; i < 20; i++) {
                 fill(page -> page % 50 == 0);
-                dear.observe(written);
-                cheap.observe(written);
+                dear.observe(written, 1);
+                cheap.observe(written, 1);
             }
             dear.predict(predicted);
             assertTrue(predicted.isEmpty());
@@ -140,7 +140,7 @@ class PredictionTest {
 
     private void observe(Predictor predictor, LongPredicate isWritten) {
         fill(isWritten);
-        predictor.observe(written);
+        predictor.observe(written, 1);
     }
 
     private void fill(LongPredicate isWritten) {
