@@ -321,7 +321,7 @@ static const struct bs_mapping *mappings_of(const struct bs_process *p, size_t *
 }
 
 /* From one mapping of others to the next: neighbours are walked at once. */
-int bs_cow_scan(struct bs_process *p) {
+static int look_through_all(struct bs_process *p) {
     size_t count;
     const struct bs_mapping *mappings = mappings_of(p, &count);
     p->cow->held.size = p->cow->open.size = 0;
@@ -340,6 +340,52 @@ int bs_cow_scan(struct bs_process *p) {
         }
     }
     return 0;
+}
+
+/*
+ * Looks for mappings that look as before but lost their registration: a move joined pages to them, where others had been
+ * given back. The marks that they still have say nothing then. As in bs_cow_register, one marked page of each is
+ * protected once more. The kernel tells nobody otherwise.
+ */
+static int open_unregistered(struct bs_process *p, bool *any) {
+    struct bs_cow *cow = p->cow;
+    size_t count, next = 0;
+    const struct bs_mapping *mappings = mappings_of(p, &count);
+    *any = false;
+    if (bs_ranges_subtract(&cow->scratch, &cow->held, &cow->open) < 0) { /* marked */
+        return -ENOMEM;
+    }
+    for (size_t i = 0; i < count; i++) {
+        uint64_t bottom = mappings[i].start / BS_PAGE_SIZE, top = mappings[i].end / BS_PAGE_SIZE;
+        while (next < bs_ranges_count(&cow->scratch) && bs_ranges_at(&cow->scratch, next)->end <= bottom) {
+            next++;
+        }
+        if (next == bs_ranges_count(&cow->scratch)) {
+            break;
+        }
+        uint64_t first = bs_ranges_at(&cow->scratch, next)->first, page = first > bottom ? first : bottom;
+        if (page >= top || !bs_cow_tracks(p, mappings + i) || bs_cow_protect(cow, page, page + 1, true) != ENOENT) {
+            continue;
+        }
+        int result = join(cow, mappings + i);
+        if (result == 0) {
+            result = protect(cow, bottom, top, false);
+        }
+        if (result < 0) {
+            return result;
+        }
+        *any = true;
+    }
+    return 0;
+}
+
+int bs_cow_scan(struct bs_process *p) {
+    bool any = false;
+    int result = look_through_all(p);
+    if (result == 0) {
+        result = open_unregistered(p, &any);
+    }
+    return result == 0 && any ? look_through_all(p) : result;
 }
 
 const struct bs_vector *bs_cow_held(const struct bs_process *p) {

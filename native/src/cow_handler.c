@@ -4,7 +4,8 @@
  *
  * - A message is read and dealt with under the lock, so whoever has the lock knows that none is half done.
  * - Only a page that is marked as protected after it was read is saved. Marks come from captures alone, so what was read
- *   is what the page held at the last one; a page that was given back meanwhile has lost its mark.
+ *   is what the page held at the last one; a page that was given back meanwhile has lost its mark. And only if it could
+ *   be opened then: of memory that is not registered any more, the marks say nothing.
  * - A run of writes to neighbours is saved ahead, up to BS_COW_RUN pages at a time.
  * - No frame left: the caller is woken to bring some, and the writer waits. While the target is being stopped, or stands,
  *   the caller waits for the target; then frames of our own are used, which a capture moves into the caller's.
@@ -95,11 +96,29 @@ static size_t count_marked(struct bs_cow *cow, uint64_t first, size_t count) {
     return marked;
 }
 
-static void let_go_on(struct bs_cow *cow, uint64_t first, size_t count) {
-    if (bs_cow_protect(cow, first, first + count, false) != 0) { /* it is gone, and whoever waits shall see that */
-        struct uffdio_range range = {.start = first * BS_PAGE_SIZE, .len = count * BS_PAGE_SIZE};
-        ioctl(cow->uffd, UFFDIO_WAKE, &range);
+/* False if they are not registered: what waits for them then goes on by itself. */
+static bool open_pages(struct bs_cow *cow, uint64_t first, size_t count) {
+    if (bs_cow_protect(cow, first, first + count, false) == 0) {
+        return true;
     }
+    struct uffdio_range range = {.start = first * BS_PAGE_SIZE, .len = count * BS_PAGE_SIZE};
+    ioctl(cow->uffd, UFFDIO_WAKE, &range);
+    return false;
+}
+
+/*
+ * Lets whoever waits for the pages go on; returns how many of them, from the first on, are registered. A move can take
+ * the registration of pages away and leave their marks: what was read of such a page can have been written unseen.
+ */
+static size_t let_go_on(struct bs_cow *cow, uint64_t first, size_t count) {
+    if (open_pages(cow, first, count)) {
+        return count;
+    }
+    size_t opened = 0;
+    while (count > 1 && opened < count && open_pages(cow, first + opened, 1)) {
+        opened++;
+    }
+    return opened;
 }
 
 /* There must be a frame. At most so many are used. */
@@ -111,13 +130,14 @@ static void serve(struct bs_cow *cow, uint64_t page, size_t frames) {
     count = count_marked(cow, page, count);
     count = count == 0 ? 0 : read_pages(cow, page, count);
     count = count == 0 ? 0 : count_marked(cow, page, count);
-    struct bs_saved_page *saved = count == 0 ? NULL : bs_vector_extend(&cow->log, count * sizeof *saved);
-    for (size_t i = 0; saved && i < count; i++) {
-        saved[i] = (struct bs_saved_page){page + i, ((const uint64_t *) cow->pool.data)[pooled(cow) - 1]};
+    cow->next_page = page + (count > 0 ? count : 1);
+    bool room = count > 0 && bs_vector_reserve(&cow->log, cow->log.size + count * sizeof(struct bs_saved_page)) == 0;
+    size_t opened = let_go_on(cow, page, count > 0 ? count : 1);
+    for (size_t i = 0; room && i < opened; i++) {
+        struct bs_saved_page *saved = bs_vector_extend(&cow->log, sizeof *saved);
+        *saved = (struct bs_saved_page){page + i, ((const uint64_t *) cow->pool.data)[pooled(cow) - 1]};
         cow->pool.size -= sizeof(uint64_t);
     }
-    cow->next_page = page + (count > 0 ? count : 1);
-    let_go_on(cow, page, count > 0 ? count : 1);
 }
 
 /* Reads messages for which there are frames, and serves them. False if there was none. */

@@ -23,7 +23,7 @@
 #define FRAMES (16 * PAGES)
 #define PATIENCE_NS 20000000000ULL
 
-enum order { NONE, WRITE, READ_INTO, GIVE_BACK, FORK, THREADS, MOVE, END };
+enum order { NONE, WRITE, READ_INTO, GIVE_BACK, FORK, THREADS, MOVE, PATCH, END };
 
 /* Shared with the child, which writes to nothing else but its pages and its stack. */
 static struct {
@@ -36,6 +36,7 @@ static struct {
 } *shared;
 
 static char *memory; /* the child's pages, at the same place here, but for what it writes */
+static char *patch;  /* one more, a mapping of its own, never touched */
 static uint64_t frames[FRAMES];
 static char *arena;
 
@@ -94,6 +95,11 @@ static void carry_out(int zeros) {
                              mremap(memory + PAGES * BS_PAGE_SIZE, shared->count * BS_PAGE_SIZE,
                                     shared->count * BS_PAGE_SIZE, MREMAP_MAYMOVE | MREMAP_FIXED, start) == MAP_FAILED;
             break;
+        case PATCH: /* what the page is joined to loses its registration, but not its marks */
+            shared->failed = (shared->first > 0 && madvise(memory, start - memory, MADV_DONTDUMP) != 0) ||
+                             mremap(patch, BS_PAGE_SIZE, BS_PAGE_SIZE, MREMAP_MAYMOVE | MREMAP_FIXED,
+                                    memory + (PAGES + 10) * BS_PAGE_SIZE) == MAP_FAILED;
+            break;
         default: _exit(0);
     }
 }
@@ -113,7 +119,11 @@ static void obey(int zeros) {
     }
 }
 
+/* A mapping that is not inherited: what was is not joined to others. */
 static void fill_pages(void) {
+    CHECK(mmap(memory, 2 * PAGES * BS_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
+               0) == memory);
+    madvise(memory, 2 * PAGES * BS_PAGE_SIZE, MADV_NOHUGEPAGE);
     for (uint64_t i = 0; i < PAGES; i++) {
         memset(memory + i * BS_PAGE_SIZE, (int) (1 + i % 100), BS_PAGE_SIZE);
     }
@@ -374,6 +384,39 @@ static void should_tell_that_memory_was_given_back(void) {
     PASSED("memory that was given back");
 }
 
+static void should_tell_that_marks_were_left_behind(void) {
+    begin(PAGES);
+    capture();
+    CHECK_OK(bs_process_resume(process, 0));
+    carry_out_now(PATCH, 0, 0); /* the mappings look as before */
+    carry_out_now(WRITE, 10, 5); /* unseen */
+    capture();
+    CHECK(saved.lost == PAGES);
+    carry_out_now(WRITE, 30, 5); /* and are held again */
+    capture();
+    CHECK(saved.lost == 0);
+    check_saved(30, 5);
+    end();
+    PASSED("marks that were left behind in mappings that look as before");
+}
+
+static void should_save_ahead_only_what_is_registered(void) {
+    begin(PAGES);
+    capture();
+    CHECK_OK(bs_process_resume(process, 0));
+    carry_out_now(PATCH, 100, 0);
+    carry_out_now(WRITE, 105, 1); /* unseen */
+    carry_out_now(WRITE, 80, 20); /* up to 16 are saved at a time */
+    capture();
+    check_saved(80, 20);
+    for (uint64_t i = 100; i < PAGES; i++) {
+        CHECK(pre_image(i) == NULL);
+    }
+    CHECK(saved.lost == PAGES - 100);
+    end();
+    PASSED("saving ahead up to what is not registered");
+}
+
 static void should_refuse_a_rollback_behind_memory_given_back(void) {
     struct bs_restore restore;
     begin(PAGES);
@@ -506,6 +549,11 @@ int main(int argc, char **argv) {
     memory = mmap(NULL, 2 * PAGES * BS_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     CHECK((void *) shared != MAP_FAILED && arena != MAP_FAILED && memory != MAP_FAILED);
     madvise(memory, 2 * PAGES * BS_PAGE_SIZE, MADV_NOHUGEPAGE);
+    patch = mmap(NULL, 3 * BS_PAGE_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(patch != MAP_FAILED);
+    patch += BS_PAGE_SIZE;
+    CHECK(mprotect(patch, BS_PAGE_SIZE, PROT_READ | PROT_WRITE) == 0);
+    madvise(patch, BS_PAGE_SIZE, MADV_NOHUGEPAGE);
     for (uint64_t i = 0; i < FRAMES; i++) {
         frames[i] = (uint64_t) (uintptr_t) arena + i * BS_PAGE_SIZE;
     }
@@ -524,6 +572,8 @@ int main(int argc, char **argv) {
     should_stop_though_no_frame_is_left();
     should_wait_for_a_slow_handler();
     should_tell_that_memory_was_given_back();
+    should_tell_that_marks_were_left_behind();
+    should_save_ahead_only_what_is_registered();
     should_refuse_a_rollback_behind_memory_given_back();
     should_leave_children_alone();
     should_let_waiting_writers_go_when_it_ends();
