@@ -300,6 +300,8 @@ void bs_files_fini(struct bs_process *p);
 /* rseq.c */
 int bs_rseq_save(pid_t tid, struct bs_thread_state *state);
 int bs_rseq_withdraw(struct bs_process *p, const struct bs_thread_state *state); /* before memory changes */
+int bs_rseq_note(struct bs_process *p, struct bs_vector *areas);
+int bs_rseq_take_back(struct bs_process *p, const struct bs_vector *areas);
 int bs_rseq_restore(struct bs_process *p, const struct bs_thread_state *state);  /* after it is as it was */
 
 /* state.c */

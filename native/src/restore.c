@@ -141,8 +141,14 @@ int bs_process_restore_finish(bs_process *p, uint64_t state, const struct bs_res
                               struct bs_restore *restore) {
     struct bs_state_parts parts;
     bs_state_split(state, &parts);
-    int result = bs_files_restore(p, parts.descriptors, parts.head->descriptor_count);
-    if (result < 0 || (result = bs_drop(p, words(pages->dropped), pages->dropped_count)) < 0 ||
+    struct bs_vector areas = {0};
+    int result = bs_rseq_note(p, &areas);
+    if (result == 0 && (result = bs_files_restore(p, parts.descriptors, parts.head->descriptor_count)) == 0 &&
+        (result = bs_drop(p, words(pages->dropped), pages->dropped_count)) == 0) {
+        result = bs_rseq_take_back(p, &areas);
+    }
+    bs_vector_fini(&areas);
+    if (result < 0 ||
         (p->cow && (result = bs_cow_restore_pages(p, words(pages->pages), words(pages->frames), pages->count)) < 0) ||
         (result = bs_copy_out(p, words(pages->pages), words(pages->frames), pages->count)) < 0 ||
         (result = for_each_thread(p, &parts, bs_rseq_restore)) < 0 || (result = restore_output(p, parts.head)) < 0 ||

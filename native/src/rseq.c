@@ -6,7 +6,9 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <string.h>
 #include <sys/ptrace.h>
+#include <unistd.h>
 
 #include "error.h"
 #include "kernel.h"
@@ -67,4 +69,44 @@ int bs_rseq_restore(struct bs_process *p, const struct bs_thread_state *state) {
         return result;
     }
     return tell(p, state, 0);
+}
+
+#define MOST_BYTES 256
+
+struct area {
+    uint64_t address, size;
+    unsigned char bytes[MOST_BYTES];
+};
+
+/* What the kernel writes to at each injected call, as it is now. */
+int bs_rseq_note(struct bs_process *p, struct bs_vector *areas) {
+    for (size_t i = 0; i < bs_threads_count(p); i++) {
+        struct bs_thread_state now = {0};
+        int result = bs_rseq_save(bs_threads_at(p, i)->tid, &now);
+        struct area *area = result < 0 || now.rseq_address == 0 ? NULL : bs_vector_extend(areas, sizeof *area);
+        if (area) {
+            area->address = now.rseq_address;
+            area->size = now.rseq_size < MOST_BYTES ? now.rseq_size : MOST_BYTES;
+            ssize_t got = pread(p->memory, area->bytes, area->size, (off_t) area->address);
+            area->size = got > 0 ? (uint64_t) got : 0;
+        } else if (result < 0 || now.rseq_address != 0) {
+            return result < 0 ? result : -ENOMEM;
+        }
+    }
+    return 0;
+}
+
+/* Takes back what injected calls left there: the pages need not be among those that are restored. */
+int bs_rseq_take_back(struct bs_process *p, const struct bs_vector *areas) {
+    const struct area *area = (const struct area *) areas->data;
+    for (size_t i = 0; i < areas->size / sizeof *area; i++, area++) {
+        unsigned char now[MOST_BYTES];
+        ssize_t size = (ssize_t) area->size;
+        if (pread(p->memory, now, area->size, (off_t) area->address) == size &&
+            memcmp(now, area->bytes, area->size) != 0 &&
+            pwrite(p->memory, area->bytes, area->size, (off_t) area->address) != size) {
+            return bs_fail_errno("restartable sequence of process %d", (int) p->pid);
+        }
+    }
+    return 0;
 }
