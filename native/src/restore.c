@@ -143,8 +143,8 @@ int bs_process_restore_finish(bs_process *p, uint64_t state, const struct bs_res
     bs_state_split(state, &parts);
     struct bs_vector areas = {0};
     int result = bs_rseq_note(p, &areas);
-    if (result == 0 && (result = bs_files_restore(p, parts.descriptors, parts.head->descriptor_count)) == 0 &&
-        (result = bs_drop(p, words(pages->dropped), pages->dropped_count)) == 0) {
+    if (result == 0 && (result = bs_files_restore(p, parts.descriptors, parts.head->descriptor_count)) >= 0 &&
+        (result = bs_drop(p, words(pages->dropped), pages->dropped_count)) >= 0) {
         result = bs_rseq_take_back(p, &areas);
     }
     bs_vector_fini(&areas);
