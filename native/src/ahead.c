@@ -36,9 +36,10 @@ size_t bs_ahead_find(struct bs_process *p) {
 
 void bs_ahead_copy(struct bs_process *p, const struct bs_capture *c) {
     struct bs_ahead *a = &p->ahead;
-    if (bs_copy_in(p, (const uint64_t *) a->pages.data, (const uint64_t *) (uintptr_t) c->frames, count_of(&a->pages),
+    if (count_of(&a->pages) > c->frame_count ||
+        bs_copy_in(p, (const uint64_t *) a->pages.data, (const uint64_t *) (uintptr_t) c->frames, count_of(&a->pages),
                    NULL) < 0) {
-        a->pages.size = 0; /* some are gone: the pause finds out */
+        a->pages.size = 0; /* too few frames, or some pages are gone: all is left to the pause */
     }
 }
 
