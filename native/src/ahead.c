@@ -51,14 +51,6 @@ static bool push(struct bs_vector *numbers, uint64_t number) {
     return place != NULL;
 }
 
-/* Is the page in the ranges? Pages are asked for in ascending order. */
-static bool contains(const struct bs_vector *ranges, uint64_t page, size_t *cursor) {
-    while (*cursor < bs_ranges_count(ranges) && bs_ranges_at(ranges, *cursor)->end <= page) {
-        ++*cursor;
-    }
-    return *cursor < bs_ranges_count(ranges) && bs_ranges_at(ranges, *cursor)->first <= page;
-}
-
 /* Frames in the order of the pages; those that were copied to ahead of the pause stay with their pages. */
 static bool arrange(struct bs_process *p, const uint64_t *frames, size_t frame_count) {
     struct bs_ahead *a = &p->ahead;
@@ -72,7 +64,7 @@ static bool arrange(struct bs_process *p, const uint64_t *frames, size_t frame_c
         }
     }
     for (size_t i = 0; i < early_count; i++) {
-        if (!contains(&p->dirty, early[i], &cursor) && !push(&a->spare, frames[i])) {
+        if (!bs_ranges_have(&p->dirty, early[i], &cursor) && !push(&a->spare, frames[i])) {
             return false;
         }
     }
@@ -82,7 +74,7 @@ static bool arrange(struct bs_process *p, const uint64_t *frames, size_t frame_c
             k++;
         }
         bool was_early = k < early_count && early[k] == pages[i];
-        bool is_late = !was_early || contains(&p->touched, pages[i], &cursor);
+        bool is_late = !was_early || bs_ranges_have(&p->touched, pages[i], &cursor);
         uint64_t frame = was_early ? frames[k] : ((const uint64_t *) a->spare.data)[count_of(&a->spare) - 1];
         a->spare.size -= was_early ? 0 : sizeof frame;
         returned += was_early && is_late;

@@ -153,19 +153,11 @@ static int drop_run(struct bs_process *p, uint64_t first, uint64_t end) {
     return 0;
 }
 
-/* Is this page held, by the last scan? Pages are asked for in ascending order. */
-static bool is_held(const struct bs_process *p, uint64_t page, size_t *cursor) {
-    while (*cursor < bs_ranges_count(&p->held) && bs_ranges_at(&p->held, *cursor)->end <= page) {
-        ++*cursor;
-    }
-    return *cursor < bs_ranges_count(&p->held) && bs_ranges_at(&p->held, *cursor)->first <= page;
-}
-
 int bs_drop(struct bs_process *p, const uint64_t *pages, size_t count) {
     uint64_t first = 0, end = 0;
     size_t cursor = 0;
     for (size_t i = 0; i < count; i++) {
-        if (!is_held(p, pages[i], &cursor)) {
+        if (!bs_ranges_have(&p->held, pages[i], &cursor)) {
             continue; /* it has no content as it is, or is not even mapped */
         }
         if (pages[i] != end) {

@@ -357,9 +357,7 @@ static int open_unregistered(struct bs_process *p, bool *any) {
     }
     for (size_t i = 0; i < count; i++) {
         uint64_t bottom = mappings[i].start / BS_PAGE_SIZE, top = mappings[i].end / BS_PAGE_SIZE;
-        while (next < bs_ranges_count(&cow->scratch) && bs_ranges_at(&cow->scratch, next)->end <= bottom) {
-            next++;
-        }
+        bs_ranges_seek(&cow->scratch, bottom, &next);
         if (next == bs_ranges_count(&cow->scratch)) {
             break;
         }
@@ -406,14 +404,6 @@ static int protect_in(struct bs_cow *cow, const struct bs_mapping *mapping, uint
 /* Pages that are protected already may be protected with their neighbours: a call costs as much as a hundred pages. */
 #define GAP 64
 
-/* Do any of the ranges lie between two pages? Asked in ascending order. */
-static bool any_between(const struct bs_vector *ranges, size_t *cursor, uint64_t first, uint64_t end) {
-    while (*cursor < bs_ranges_count(ranges) && bs_ranges_at(ranges, *cursor)->end <= first) {
-        ++*cursor;
-    }
-    return *cursor < bs_ranges_count(ranges) && bs_ranges_at(ranges, *cursor)->first < end;
-}
-
 /* Protects what is open but for what shall stay so. */
 static int protect_all(struct bs_process *p, const struct bs_vector *stay_open) {
     struct bs_cow *cow = p->cow;
@@ -431,7 +421,7 @@ static int protect_all(struct bs_process *p, const struct bs_vector *stay_open) 
                 break;
             }
             uint64_t from = range->first > bottom ? range->first : bottom, to = range->end < top ? range->end : top;
-            if (end == 0 || from - end > GAP || any_between(stay_open, &staying, end, from)) {
+            if (end == 0 || from - end > GAP || bs_ranges_have_any(stay_open, end, from, &staying)) {
                 result = end > 0 ? protect_in(cow, mappings + i, first, end) : 0;
                 first = from;
             }

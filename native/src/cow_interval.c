@@ -35,14 +35,6 @@ static int sort(struct bs_cow *cow, const struct bs_vector *log) {
     return 0;
 }
 
-/* Pages are asked for in ascending order. */
-static bool has(const struct bs_vector *ranges, size_t *cursor, uint64_t page) {
-    while (*cursor < bs_ranges_count(ranges) && bs_ranges_at(ranges, *cursor)->end <= page) {
-        ++*cursor;
-    }
-    return *cursor < bs_ranges_count(ranges) && bs_ranges_at(ranges, *cursor)->first <= page;
-}
-
 static int tell(struct bs_cow *cow, uint64_t page, uint64_t frame) {
     uint64_t *told = bs_vector_extend(&cow->saved_pages, sizeof *told);
     uint64_t *where = bs_vector_extend(&cow->saved_frames, sizeof *where);
@@ -81,8 +73,8 @@ static int tell_pages(struct bs_cow *cow, const struct bs_cow_interval *interval
     cow->saved_pages.size = cow->saved_frames.size = cow->saved_ranges.size = 0;
     for (size_t i = 0; i < count; i++) {
         const struct bs_saved_page *saved = log + (keys[i] & ((1ULL << PLACE_BITS) - 1));
-        if (saved->page == last || has(interval->writable, &writable, saved->page) ||
-            !has(interval->held_before, &before, saved->page)) {
+        if (saved->page == last || bs_ranges_have(interval->writable, saved->page, &writable) ||
+            !bs_ranges_have(interval->held_before, saved->page, &before)) {
             if (settle) {
                 bs_cow_keep(cow, saved->frame);
             }

@@ -111,12 +111,7 @@ static int visit_known_file(struct bs_process *p, const struct page_region *regi
 }
 
 static bool holds_pages(const struct bs_process *p, const struct bs_mapping *mapping, size_t *cursor) {
-    while (*cursor < bs_ranges_count(&p->held_files) &&
-           bs_ranges_at(&p->held_files, *cursor)->end <= mapping->start / BS_PAGE_SIZE) {
-        ++*cursor;
-    }
-    return *cursor < bs_ranges_count(&p->held_files) &&
-           bs_ranges_at(&p->held_files, *cursor)->first < mapping->end / BS_PAGE_SIZE;
+    return bs_ranges_have_any(&p->held_files, mapping->start / BS_PAGE_SIZE, mapping->end / BS_PAGE_SIZE, cursor);
 }
 
 static int walk_files(struct bs_process *p) {

@@ -154,9 +154,7 @@ int bs_ranges_intersect(struct bs_vector *target, const struct bs_vector *a, con
 
 int bs_ranges_add_outside(struct bs_vector *target, uint64_t first, uint64_t end, const struct bs_vector *holes,
                           size_t *cursor) {
-    while (*cursor < bs_ranges_count(holes) && bs_ranges_at(holes, *cursor)->end <= first) {
-        ++*cursor;
-    }
+    bs_ranges_seek(holes, first, cursor);
     for (size_t i = *cursor; first < end && i < bs_ranges_count(holes) && bs_ranges_at(holes, i)->first < end; i++) {
         const struct bs_range *hole = bs_ranges_at(holes, i);
         if (hole->first > first && bs_ranges_add(target, first, hole->first) < 0) {

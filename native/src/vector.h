@@ -5,6 +5,7 @@
 
 #include "backstep.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct bs_vector {
@@ -39,6 +40,23 @@ int bs_ranges_add(struct bs_vector *ranges, uint64_t first, uint64_t end);
 int bs_ranges_list(struct bs_vector *numbers, const struct bs_vector *ranges);
 
 uint64_t bs_ranges_pages(const struct bs_vector *ranges);
+
+/* Moves a cursor, 0 at first, forward over the ranges that end before a page. Pages are asked for in ascending order. */
+static inline void bs_ranges_seek(const struct bs_vector *ranges, uint64_t page, size_t *cursor) {
+    while (*cursor < bs_ranges_count(ranges) && bs_ranges_at(ranges, *cursor)->end <= page) {
+        ++*cursor;
+    }
+}
+
+/* Is any page from first to end in the ranges? Asked in ascending order, too. */
+static inline bool bs_ranges_have_any(const struct bs_vector *ranges, uint64_t first, uint64_t end, size_t *cursor) {
+    bs_ranges_seek(ranges, first, cursor);
+    return *cursor < bs_ranges_count(ranges) && bs_ranges_at(ranges, *cursor)->first < end;
+}
+
+static inline bool bs_ranges_have(const struct bs_vector *ranges, uint64_t page, size_t *cursor) {
+    return bs_ranges_have_any(ranges, page, page + 1, cursor);
+}
 
 /* target = a or b. target must be neither of them. 0 or -ENOMEM. */
 int bs_ranges_union(struct bs_vector *target, const struct bs_vector *a, const struct bs_vector *b);

@@ -43,6 +43,16 @@ static void compare(const struct bs_vector *ranges, const char *map) {
     CHECK(memcmp(got, map, PAGES) == 0);
 }
 
+/* Asked for pages and stretches of pages in ascending order. */
+static void ask(const struct bs_vector *ranges, const char *map) {
+    size_t page_cursor = 0, any_cursor = 0;
+    for (uint64_t page = next_random() % 3; page < PAGES; page += 1 + next_random() % 4) {
+        uint64_t end = page + 1 + next_random() % (PAGES - page);
+        CHECK(bs_ranges_have(ranges, page, &page_cursor) == (map[page] != 0));
+        CHECK(bs_ranges_have_any(ranges, page, end, &any_cursor) == (memchr(map + page, 1, end - page) != NULL));
+    }
+}
+
 static void add_in_any_order(struct bs_vector *ranges) {
     char expected[PAGES] = {0};
     ranges->size = 0;
@@ -59,6 +69,7 @@ static void one_round(struct bs_vector *a, struct bs_vector *b, struct bs_vector
     char of_a[PAGES], of_b[PAGES], expected[PAGES];
     fill(a, of_a);
     fill(b, of_b);
+    ask(a, of_a);
     CHECK_OK(bs_ranges_union(result, a, b));
     for (int i = 0; i < PAGES; i++) {
         expected[i] = of_a[i] | of_b[i];
