@@ -442,21 +442,11 @@ static int protect_all(struct bs_process *p, const struct bs_vector *stay_open) 
 
 /* ---- captures and rollbacks ------------------------------------------------------------------------------------ */
 
-static void swap(struct bs_vector *a, struct bs_vector *b) {
-    struct bs_vector other = *a;
-    *a = *b;
-    *b = other;
-}
-
 /* After the scan: adds the pages that are to be copied and left open to those in p->dirty. */
 int bs_cow_choose(struct bs_process *p) {
     struct bs_cow *cow = p->cow;
-    if (bs_ranges_intersect(&cow->next_writable, &p->predicted, &cow->open) < 0 ||
-        bs_ranges_union(&cow->scratch, &p->dirty, &cow->next_writable) < 0) {
-        return -ENOMEM;
-    }
-    swap(&p->dirty, &cow->scratch);
-    return 0;
+    int result = bs_ranges_intersect(&cow->next_writable, &p->predicted, &cow->open);
+    return result < 0 ? result : bs_ranges_add_all(&p->dirty, &cow->next_writable, &cow->scratch);
 }
 
 /* Frames that a capture needs besides those for what it copies. */
@@ -476,12 +466,12 @@ int bs_cow_end_interval(struct bs_process *p) {
         return result;
     }
     bs_cow_give_frames_back(cow, &cow->past_log); /* if it was not asked for */
-    swap(&cow->past_log, &cow->log);
-    swap(&cow->past_open, &cow->open);
-    swap(&cow->past_writable, &cow->writable);
-    swap(&cow->writable, &cow->next_writable);
-    swap(&cow->past_held_before, &cow->held_before);
-    swap(&cow->held_before, &cow->held);
+    bs_vector_swap(&cow->past_log, &cow->log);
+    bs_vector_swap(&cow->past_open, &cow->open);
+    bs_vector_swap(&cow->past_writable, &cow->writable);
+    bs_vector_swap(&cow->writable, &cow->next_writable);
+    bs_vector_swap(&cow->past_held_before, &cow->held_before);
+    bs_vector_swap(&cow->held_before, &cow->held);
     cow->log.size = 0;
     return 0;
 }
@@ -563,13 +553,9 @@ int bs_cow_check(struct bs_process *p) {
 int bs_cow_restore_begin(struct bs_process *p) {
     struct bs_cow *cow = p->cow;
     int result = tell_open_interval(p);
-    if (result == 0 && bs_ranges_union(&cow->scratch, &p->dirty, &cow->open) < 0) {
-        result = -ENOMEM;
-    }
-    if (result < 0) {
+    if (result < 0 || (result = bs_ranges_add_all(&p->dirty, &cow->open, &cow->scratch)) < 0) {
         return result;
     }
-    swap(&p->dirty, &cow->scratch);
     cow->lost = 0; /* what is gone since the check was taken away by the rollback itself */
     cow->rolling_back = true;
     return 0;
@@ -615,14 +601,14 @@ int bs_cow_restore_end(struct bs_process *p) {
     bs_cow_hold(p);
     int result = bs_ranges_intersect(&cow->scratch_too, &cow->next_writable, &cow->open);
     if (result == 0) {
-        swap(&cow->next_writable, &cow->scratch_too);
+        bs_vector_swap(&cow->next_writable, &cow->scratch_too);
         result = protect_all(p, &cow->next_writable);
     }
     if (result == 0) {
         result = bs_vector_copy(&cow->held_before, &cow->held);
     }
     if (result == 0) {
-        swap(&cow->writable, &cow->next_writable);
+        bs_vector_swap(&cow->writable, &cow->next_writable);
         bs_cow_give_frames_back(cow, &cow->log);
         cow->log.size = 0;
         reset_overflow(cow);

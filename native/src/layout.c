@@ -282,9 +282,7 @@ int bs_layout_adopt(struct bs_process *p) {
             return result;
         }
     }
-    struct bs_vector swap = p->mappings;
-    p->mappings = p->fresh;
-    p->fresh = swap;
+    bs_vector_swap(&p->mappings, &p->fresh);
     return 0;
 }
 

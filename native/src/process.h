@@ -233,6 +233,8 @@ int bs_track_open(struct bs_process *p, uint64_t *interrupted_ns);
 void bs_track_close(struct bs_process *p);
 int bs_track_all(struct bs_process *p); /* registers what is not registered and scans */
 int bs_track_make(struct bs_process *p, uint64_t flags, int *uffd, uint64_t *interrupted_ns); /* in the target */
+/* After a scan with this result: notes the marks that it took, until their pages are copied. The result, or -ENOMEM. */
+int bs_track_carry(struct bs_process *p, int result, const struct bs_vector *found);
 int bs_track_complete(struct bs_process *p); /* what the scan found is dealt with */
 
 /* scan.c */

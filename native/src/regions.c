@@ -121,15 +121,9 @@ static int visit_there(void *context, const struct page_region *region) {
 
 /* What was found is carried, until its pages are copied. */
 static int carry(bs_regions *r) {
-    int result = bs_ranges_union(&r->scratch, &r->carried, &r->found);
-    if (result < 0) {
-        r->all_written = true;
-        return result;
-    }
-    struct bs_vector swap = r->carried;
-    r->carried = r->scratch;
-    r->scratch = swap;
-    return 0;
+    int result = bs_ranges_add_all(&r->carried, &r->found, &r->scratch);
+    r->all_written = r->all_written || result < 0;
+    return result;
 }
 
 /* Ranges are kept in ascending order. */

@@ -378,18 +378,10 @@ int bs_scan_ahead(struct bs_process *p, struct bs_vector *found) {
     struct bs_scan_room *room = p->scan_room;
     room->written.size = room->zeroed.size = 0;
     int result = walk_ahead(p);
-    if (result == 0 && (result = bs_ranges_intersect(&room->held, &room->zeroed, &p->held_at_capture)) == 0 &&
-        (result = bs_ranges_union(found, &room->written, &room->held)) == 0) {
-        result = bs_ranges_union(&p->scratch, &p->carried, found);
+    if (result == 0 && (result = bs_ranges_intersect(&room->held, &room->zeroed, &p->held_at_capture)) == 0) {
+        result = bs_ranges_union(found, &room->written, &room->held);
     }
-    if (result < 0) {
-        p->all_dirty = true;
-        return result;
-    }
-    struct bs_vector swap = p->carried;
-    p->carried = p->scratch;
-    p->scratch = swap;
-    return 0;
+    return bs_track_carry(p, result, found);
 }
 
 void bs_scan_fini(struct bs_process *p) {

@@ -70,20 +70,17 @@ void bs_track_close(struct bs_process *p) {
     p->all_dirty = false;
 }
 
-/* Marks that a scan took are noted as carried, until their pages are copied. */
+int bs_track_carry(struct bs_process *p, int result, const struct bs_vector *found) {
+    if (result == 0) {
+        result = bs_ranges_add_all(&p->carried, found, &p->scratch);
+    }
+    p->all_dirty = p->all_dirty || result < 0; /* marks may be gone that we do not know of */
+    return result;
+}
+
 static int scan_and_carry(struct bs_process *p, bool with_layout, bool *overlooked) {
     int result = bs_scan(p, with_layout, overlooked);
-    if (result == 0) {
-        result = bs_ranges_union(&p->scratch, &p->carried, &p->written);
-    }
-    if (result < 0) {
-        p->all_dirty = true; /* marks may be gone that we do not know of */
-        return result;
-    }
-    struct bs_vector swap = p->carried;
-    p->carried = p->scratch;
-    p->scratch = swap;
-    return 0;
+    return bs_track_carry(p, result, &p->written);
 }
 
 /* As long as the mappings stay as they are, they are read at the same time as the pages. */

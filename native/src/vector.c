@@ -133,6 +133,14 @@ int bs_ranges_union(struct bs_vector *target, const struct bs_vector *a, const s
     return 0;
 }
 
+int bs_ranges_add_all(struct bs_vector *ranges, const struct bs_vector *others, struct bs_vector *scratch) {
+    int result = bs_ranges_union(scratch, ranges, others);
+    if (result == 0) {
+        bs_vector_swap(ranges, scratch);
+    }
+    return result;
+}
+
 int bs_ranges_intersect(struct bs_vector *target, const struct bs_vector *a, const struct bs_vector *b) {
     size_t ia = 0, ib = 0;
     target->size = 0;

@@ -30,6 +30,12 @@ static inline struct bs_range *bs_ranges_at(const struct bs_vector *ranges, size
     return (struct bs_range *) ranges->data + index;
 }
 
+static inline void bs_vector_swap(struct bs_vector *a, struct bs_vector *b) {
+    struct bs_vector other = *a;
+    *a = *b;
+    *b = other;
+}
+
 /* target = source. 0 or -ENOMEM. */
 int bs_vector_copy(struct bs_vector *target, const struct bs_vector *source);
 
@@ -60,6 +66,9 @@ static inline bool bs_ranges_have(const struct bs_vector *ranges, uint64_t page,
 
 /* target = a or b. target must be neither of them. 0 or -ENOMEM. */
 int bs_ranges_union(struct bs_vector *target, const struct bs_vector *a, const struct bs_vector *b);
+
+/* Adds the pages of others; scratch is working memory, and none of the two. 0 or -ENOMEM, and then nothing was added. */
+int bs_ranges_add_all(struct bs_vector *ranges, const struct bs_vector *others, struct bs_vector *scratch);
 
 /* target = a and b. target must be neither of them. 0 or -ENOMEM. */
 int bs_ranges_intersect(struct bs_vector *target, const struct bs_vector *a, const struct bs_vector *b);
