@@ -28,6 +28,7 @@
 #include "cow.h"
 #include "error.h"
 #include "kernel.h"
+#include "pagemap.h"
 
 #define REGIONS_AT_ONCE 1024
 #define LOW_AT_FIRST 64
@@ -230,43 +231,23 @@ static int protect(struct bs_cow *cow, uint64_t first, uint64_t end, bool on) {
                                           (unsigned long long) first, (int) cow->process->pid);
 }
 
-static int join(struct bs_cow *cow, const struct bs_mapping *mapping) {
-    struct uffdio_register range = {.range = {.start = mapping->start, .len = mapping->end - mapping->start},
-                                    .mode = UFFDIO_REGISTER_MODE_WP};
-    if (ioctl(cow->uffd, UFFDIO_REGISTER, &range) == 0) {
-        return 0;
-    }
-    if (errno == EBUSY) {
-        return bs_fail(BS_EUNFIT, "process %d handles faults of %llx-%llx by itself (userfaultfd)",
-                       (int) cow->process->pid, (unsigned long long) mapping->start,
-                       (unsigned long long) mapping->end);
-    }
-    return bs_fail_errno("hold writes to %llx-%llx of process %d", (unsigned long long) mapping->start,
-                         (unsigned long long) mapping->end, (int) cow->process->pid);
-}
-
 /*
  * Memory that lost its registration can keep its marks, and then be written unseen. So one marked page is protected
  * once more, which fails if the registration is gone; then the marks go too, and what is there counts as open.
  */
 int bs_cow_register(struct bs_process *p, const struct bs_mapping *mapping) {
-    struct page_region marked = {0};
-    struct pm_scan_arg scan = {.size = sizeof scan,
-                               .start = mapping->start,
-                               .end = mapping->end,
-                               .vec = (uint64_t) (uintptr_t) &marked,
-                               .vec_len = 1,
-                               .max_pages = 1,
-                               .category_inverted = PAGE_IS_WRITTEN,
-                               .category_mask = PAGE_IS_WRITTEN,
-                               .category_anyof_mask = THERE};
-    int found = ioctl(p->pagemap, PAGEMAP_SCAN, &scan);
-    if (found < 0) {
-        return bs_fail_errno("scan the pages of process %d", (int) p->pid);
+    struct bs_walk marked = {.start = mapping->start,
+                             .end = mapping->end,
+                             .inverted = PAGE_IS_WRITTEN,
+                             .all_of = PAGE_IS_WRITTEN,
+                             .any_of = THERE};
+    uint64_t page;
+    int result = bs_pagemap_first(p->pagemap, &marked, &page);
+    if (result < 0) {
+        return result;
     }
-    uint64_t page = marked.start / BS_PAGE_SIZE;
-    bool stale = found > 0 && bs_cow_protect(p->cow, page, page + 1, true) == ENOENT;
-    int result = join(p->cow, mapping);
+    bool stale = result > 0 && bs_cow_protect(p->cow, page, page + 1, true) == ENOENT;
+    result = bs_track_register(p, p->cow->uffd, mapping);
     return result < 0 || !stale
                ? result
                : protect(p->cow, mapping->start / BS_PAGE_SIZE, mapping->end / BS_PAGE_SIZE, false);
@@ -274,7 +255,8 @@ int bs_cow_register(struct bs_process *p, const struct bs_mapping *mapping) {
 
 /* ---- what there is --------------------------------------------------------------------------------------------- */
 
-static int take_in(struct bs_cow *cow, const struct page_region *region) {
+static int take_in(void *context, const struct page_region *region) {
+    struct bs_cow *cow = context;
     bool open = region->categories & PAGE_IS_WRITTEN;
     if ((region->categories & PAGE_IS_GUARD) || (open && (region->categories & PAGE_IS_PFNZERO))) {
         return 0; /* it reads as zeros, and would after it were dropped */
@@ -285,45 +267,17 @@ static int take_in(struct bs_cow *cow, const struct page_region *region) {
 
 static int look_through(struct bs_process *p, uint64_t start, uint64_t end) {
     struct page_region regions[REGIONS_AT_ONCE];
-    struct pm_scan_arg scan = {.size = sizeof scan,
-                               .start = start,
-                               .end = end,
-                               .vec = (uint64_t) (uintptr_t) regions,
-                               .vec_len = REGIONS_AT_ONCE,
-                               .category_anyof_mask = THERE,
-                               .return_mask = PAGE_IS_WRITTEN | PAGE_IS_PFNZERO};
-    while (scan.start < end) {
-        scan.return_mask = PAGE_IS_WRITTEN | PAGE_IS_PFNZERO | (p->no_guard_category ? 0 : PAGE_IS_GUARD);
-        int count = ioctl(p->pagemap, PAGEMAP_SCAN, &scan);
-        if (count < 0 && errno == EINVAL && !p->no_guard_category) {
-            p->no_guard_category = true;
-            continue;
-        }
-        if (count < 0 && errno != EINTR) {
-            return bs_fail_errno("scan the pages of process %d", (int) p->pid);
-        }
-        for (int i = 0; i < count; i++) {
-            if (take_in(p->cow, regions + i) < 0) {
-                return -ENOMEM;
-            }
-        }
-        if (count >= 0 && scan.walk_end <= scan.start) {
-            break;
-        }
-        scan.start = count >= 0 ? scan.walk_end : scan.start;
-    }
-    return 0;
-}
-
-static const struct bs_mapping *mappings_of(const struct bs_process *p, size_t *count) {
-    *count = p->mappings.size / sizeof(struct bs_mapping);
-    return (const struct bs_mapping *) p->mappings.data;
+    struct bs_walk there = {.start = start,
+                            .end = end,
+                            .any_of = THERE,
+                            .tell = PAGE_IS_WRITTEN | PAGE_IS_PFNZERO | (p->no_guard_category ? 0 : PAGE_IS_GUARD)};
+    return bs_pagemap_walk(p->pagemap, &there, regions, REGIONS_AT_ONCE, take_in, p->cow);
 }
 
 /* From one mapping of others to the next: neighbours are walked at once. */
 static int look_through_all(struct bs_process *p) {
     size_t count;
-    const struct bs_mapping *mappings = mappings_of(p, &count);
+    const struct bs_mapping *mappings = bs_mappings_of(p, &count);
     p->cow->held.size = p->cow->open.size = 0;
     for (size_t i = 0; i < count;) {
         if (!bs_cow_tracks(p, mappings + i)) {
@@ -350,7 +304,7 @@ static int look_through_all(struct bs_process *p) {
 static int open_unregistered(struct bs_process *p, bool *any) {
     struct bs_cow *cow = p->cow;
     size_t count, next = 0;
-    const struct bs_mapping *mappings = mappings_of(p, &count);
+    const struct bs_mapping *mappings = bs_mappings_of(p, &count);
     *any = false;
     if (bs_ranges_subtract(&cow->scratch, &cow->held, &cow->open) < 0) { /* marked */
         return -ENOMEM;
@@ -365,7 +319,7 @@ static int open_unregistered(struct bs_process *p, bool *any) {
         if (page >= top || !bs_cow_tracks(p, mappings + i) || bs_cow_protect(cow, page, page + 1, true) != ENOENT) {
             continue;
         }
-        int result = join(cow, mappings + i);
+        int result = bs_track_register(p, cow->uffd, mappings + i);
         if (result == 0) {
             result = protect(cow, bottom, top, false);
         }
@@ -397,7 +351,7 @@ static int protect_in(struct bs_cow *cow, const struct bs_mapping *mapping, uint
     if (bs_cow_protect(cow, first, end, true) == 0) {
         return 0;
     }
-    int result = join(cow, mapping);
+    int result = bs_track_register(cow->process, cow->uffd, mapping);
     return result < 0 ? result : protect(cow, first, end, true);
 }
 
@@ -411,7 +365,7 @@ static int protect_all(struct bs_process *p, const struct bs_vector *stay_open) 
         return -ENOMEM;
     }
     size_t count, next = 0, staying = 0;
-    const struct bs_mapping *mappings = mappings_of(p, &count);
+    const struct bs_mapping *mappings = bs_mappings_of(p, &count);
     for (size_t i = 0; i < count; i++) {
         uint64_t bottom = mappings[i].start / BS_PAGE_SIZE, top = mappings[i].end / BS_PAGE_SIZE, first = 0, end = 0;
         int result = 0;

@@ -242,20 +242,10 @@ int bs_layout_register_one(struct bs_process *p, const struct bs_mapping *mappin
         return bs_cow_register(p, mapping);
     }
     int result = bs_scan_lost(p, mapping->start, mapping->end);
-    if (result < 0) {
-        return result;
+    if (result == 0) {
+        result = bs_track_register(p, p->uffd, mapping);
     }
-    struct uffdio_register range = {.range = {.start = mapping->start, .len = mapping->end - mapping->start},
-                                    .mode = UFFDIO_REGISTER_MODE_WP};
-    if (ioctl(p->uffd, UFFDIO_REGISTER, &range) < 0) {
-        if (errno == EBUSY) {
-            return bs_fail(BS_EUNFIT, "process %d handles faults of %llx-%llx by itself (userfaultfd)", (int) p->pid,
-                           (unsigned long long) mapping->start, (unsigned long long) mapping->end);
-        }
-        return bs_fail_errno("track %llx-%llx of process %d", (unsigned long long) mapping->start,
-                             (unsigned long long) mapping->end, (int) p->pid);
-    }
-    return clear_marks(p);
+    return result < 0 ? result : clear_marks(p);
 }
 
 int bs_layout_adopt(struct bs_process *p) {

@@ -188,6 +188,11 @@ struct bs_process {
     struct bs_cow *cow; /* null: the copy discipline */
 };
 
+static inline const struct bs_mapping *bs_mappings_of(const struct bs_process *p, size_t *count) {
+    *count = p->mappings.size / sizeof(struct bs_mapping);
+    return (const struct bs_mapping *) p->mappings.data;
+}
+
 /* timer.c */
 int bs_timer_open(struct bs_process *p);
 void bs_timer_arm(struct bs_process *p, uint64_t deadline_ns);
@@ -233,6 +238,7 @@ int bs_track_open(struct bs_process *p, uint64_t *interrupted_ns);
 void bs_track_close(struct bs_process *p);
 int bs_track_all(struct bs_process *p); /* registers what is not registered and scans */
 int bs_track_make(struct bs_process *p, uint64_t flags, int *uffd, uint64_t *interrupted_ns); /* in the target */
+int bs_track_register(struct bs_process *p, int uffd, const struct bs_mapping *mapping);
 /* After a scan with this result: notes the marks that it took, until their pages are copied. The result, or -ENOMEM. */
 int bs_track_carry(struct bs_process *p, int result, const struct bs_vector *found);
 int bs_track_complete(struct bs_process *p); /* what the scan found is dealt with */

@@ -70,11 +70,6 @@ static int walk(struct bs_process *p, const struct bs_walk *wanted, struct page_
     return bs_pagemap_walk(p->pagemap, &asked, regions, room, visit_unless_guard, &visit);
 }
 
-static const struct bs_mapping *mappings_of(const struct bs_process *p, size_t *count) {
-    *count = p->mappings.size / sizeof(struct bs_mapping);
-    return (const struct bs_mapping *) p->mappings.data;
-}
-
 static bool is_tracked_file(const struct bs_mapping *mapping) {
     return mapping->inode != 0 && !(mapping->flags & MAPPING_SHARED);
 }
@@ -116,7 +111,7 @@ static bool holds_pages(const struct bs_process *p, const struct bs_mapping *map
 
 static int walk_files(struct bs_process *p) {
     size_t count, cursor = 0;
-    const struct bs_mapping *mappings = mappings_of(p, &count);
+    const struct bs_mapping *mappings = bs_mappings_of(p, &count);
     for (size_t i = 0; i < count; i++) {
         if (!is_tracked_file(mappings + i) || !(holds_pages(p, mappings + i, &cursor) || p->all_dirty || p->loose)) {
             continue;
@@ -154,7 +149,7 @@ static int look_closely(struct bs_process *p, uint64_t start, uint64_t end) {
 static int visit_written(struct bs_process *p, const struct page_region *region) {
     struct bs_scan_room *room = p->scan_room;
     size_t count;
-    const struct bs_mapping *mappings = mappings_of(p, &count);
+    const struct bs_mapping *mappings = bs_mappings_of(p, &count);
     if (room->cursor < count && mappings[room->cursor].start > region->start) {
         room->cursor = 0;
     }
@@ -196,7 +191,7 @@ static int walk_written(struct bs_process *p) {
 
 static int register_at(struct bs_process *p, const struct page_region *region) {
     size_t count;
-    const struct bs_mapping *mappings = mappings_of(p, &count);
+    const struct bs_mapping *mappings = bs_mappings_of(p, &count);
     for (size_t i = 0; i < count; i++) {
         if (mappings[i].start < region->end && mappings[i].end > region->start) {
             int result = bs_layout_register_one(p, mappings + i);
@@ -223,7 +218,7 @@ static bool is_passed_over(const struct bs_process *p, const struct bs_mapping *
 /* Shared memory is slow to walk and not ours: the walk goes from one such mapping to the next. */
 static int walk_holes(struct bs_process *p) {
     size_t count;
-    const struct bs_mapping *mappings = mappings_of(p, &count);
+    const struct bs_mapping *mappings = bs_mappings_of(p, &count);
     for (size_t i = 0; i < count;) {
         if (is_passed_over(p, mappings + i)) {
             i++;
@@ -258,7 +253,7 @@ int bs_scan_warm(struct bs_process *p) {
 static int find_held_elsewhere(struct bs_process *p) {
     struct bs_scan_room *room = p->scan_room;
     size_t count, cursor = 0;
-    const struct bs_mapping *mappings = mappings_of(p, &count);
+    const struct bs_mapping *mappings = bs_mappings_of(p, &count);
     if (p->cow) {
         return bs_vector_copy(&room->held, bs_cow_held(p));
     }
@@ -354,7 +349,7 @@ static int visit_ahead(struct bs_process *p, const struct page_region *region) {
  */
 static int walk_ahead(struct bs_process *p) {
     size_t count;
-    const struct bs_mapping *mappings = mappings_of(p, &count);
+    const struct bs_mapping *mappings = bs_mappings_of(p, &count);
     for (size_t i = 0; i < count; i++) {
         if (mappings[i].inode != 0 || mappings[i].flags & MAPPING_SHARED) {
             continue;

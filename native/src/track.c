@@ -39,6 +39,20 @@ int bs_track_make(struct bs_process *p, uint64_t flags, int *uffd, uint64_t *int
     return fetched < 0 ? fetched : result;
 }
 
+int bs_track_register(struct bs_process *p, int uffd, const struct bs_mapping *mapping) {
+    struct uffdio_register range = {.range = {.start = mapping->start, .len = mapping->end - mapping->start},
+                                    .mode = UFFDIO_REGISTER_MODE_WP};
+    if (ioctl(uffd, UFFDIO_REGISTER, &range) == 0) {
+        return 0;
+    }
+    if (errno == EBUSY) {
+        return bs_fail(BS_EUNFIT, "process %d handles faults of %llx-%llx by itself (userfaultfd)", (int) p->pid,
+                       (unsigned long long) mapping->start, (unsigned long long) mapping->end);
+    }
+    return bs_fail_errno("track %llx-%llx of process %d", (unsigned long long) mapping->start,
+                         (unsigned long long) mapping->end, (int) p->pid);
+}
+
 int bs_track_open(struct bs_process *p, uint64_t *interrupted_ns) {
     if (bs_filters_calls(p)) {
         return bs_fail(BS_EUNFIT, "process %d filters its system calls (seccomp) and could be killed by ours",
