@@ -105,10 +105,6 @@ int bs_ahead_finish(struct bs_process *p, struct bs_capture *c) {
                              count_of(&a->late));
 }
 
-size_t bs_ahead_count(const struct bs_process *p) {
-    return p->ahead.used;
-}
-
 void bs_ahead_fini(struct bs_process *p) {
     struct bs_vector *vectors[] = {&p->ahead.pages, &p->ahead.ranges, &p->ahead.arranged,
                                    &p->ahead.spare, &p->ahead.late,   &p->ahead.late_frames};

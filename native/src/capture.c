@@ -145,7 +145,7 @@ static void fill_in(const struct bs_process *p, struct bs_capture *c, bool live)
     c->held_pages = bs_ranges_pages(&p->held);
     c->threads = bs_threads_count(p);
     c->mappings = p->mappings.size / sizeof(struct bs_mapping);
-    c->ahead = live ? 0 : bs_ahead_count(p);
+    c->ahead = live ? 0 : p->ahead.used;
     c->layout_changed = p->layout_changed;
     c->at_ns = p->capture_began_ns + p->phase_ns[BS_PHASE_FREEZE];
     c->state = c->state_size = c->output_mark = c->error_mark = 0;

@@ -117,7 +117,7 @@ struct bs_ahead {
     struct bs_vector spare;
     struct bs_vector late; /* uint64_t: pages left to copy in the pause, and their frames */
     struct bs_vector late_frames;
-    size_t used;     /* how many of the copies were good in the pause */
+    size_t used;     /* how many of the copies were good in the last pause */
     double returned; /* the share of them that was written again before the pause */
     unsigned rounds;
 };
@@ -287,7 +287,6 @@ int bs_layout_restore(struct bs_process *p, const struct bs_mapping *wanted, siz
 size_t bs_ahead_find(struct bs_process *p);
 void bs_ahead_copy(struct bs_process *p, const struct bs_capture *c);
 int bs_ahead_finish(struct bs_process *p, struct bs_capture *c); /* copies the rest, in the pause */
-size_t bs_ahead_count(const struct bs_process *p);               /* pages that had not to be copied in the last pause */
 void bs_ahead_fini(struct bs_process *p);
 
 /* copy.c */
