@@ -12,11 +12,43 @@
 #include "kernel.h"
 #include "vector.h"
 
-#define PAGES 4096 /* more than caches hold */
+#define PAGES 512 /* with eight times as many the figures are the same */
 #define STEP 1237 /* from page to page, so that no order helps; has no divisor in common with PAGES */
 #define ROUNDS 3
+#define LENGTH ((uint64_t) PAGES * BS_PAGE_SIZE)
 
-static uint64_t write_all(volatile char *memory) {
+/* Memory to write to, and frames for what it holds. */
+struct ground {
+    uint64_t memory;
+    uint64_t copies;
+    uint64_t frames[PAGES];
+};
+
+static int ground_init(struct ground *ground) {
+    ground->memory = ground->copies = 0;
+    int result = bs_memory_map(LENGTH, &ground->memory);
+    if (result < 0 || (result = bs_memory_map(LENGTH, &ground->copies)) < 0) {
+        return result;
+    }
+    memset((void *) (uintptr_t) ground->memory, 1, LENGTH);
+    memset((void *) (uintptr_t) ground->copies, 1, LENGTH);
+    for (uint64_t i = 0; i < PAGES; i++) {
+        ground->frames[i] = ground->copies + i * BS_PAGE_SIZE;
+    }
+    return 0;
+}
+
+static void ground_fini(struct ground *ground) {
+    if (ground->memory) {
+        bs_memory_unmap(ground->memory, LENGTH);
+    }
+    if (ground->copies) {
+        bs_memory_unmap(ground->copies, LENGTH);
+    }
+}
+
+static uint64_t write_all(const struct ground *ground) {
+    volatile char *memory = (volatile char *) (uintptr_t) ground->memory;
     uint64_t start = bs_now_ns();
     for (uint64_t i = 0; i < PAGES; i++) {
         memory[i * STEP % PAGES * BS_PAGE_SIZE]++;
@@ -24,64 +56,50 @@ static uint64_t write_all(volatile char *memory) {
     return bs_now_ns() - start;
 }
 
-/* The least of some rounds: what disturbs only adds. */
-static int measure(bs_regions *regions, char *memory, struct bs_capture *capture, int64_t *fault) {
-    *fault = INT64_MAX;
+/* Protects all pages. */
+typedef int (*protector)(void *discipline, struct ground *ground);
+
+/* By how much the first write to a page is dearer than the second. The least of some rounds: what disturbs only adds. */
+static int64_t measure(protector protect, void *discipline, struct ground *ground) {
+    int64_t least = INT64_MAX;
     for (int round = 0; round < ROUNDS; round++) {
-        int result = bs_regions_capture(regions, capture); /* protects */
+        int result = protect(discipline, ground);
         if (result < 0) {
             return result;
         }
-        uint64_t first = write_all(memory), second = write_all(memory);
+        uint64_t first = write_all(ground), second = write_all(ground);
         int64_t each = first > second ? (int64_t) ((first - second) * 1000 / PAGES) : 0;
-        *fault = each < *fault ? each : *fault;
+        least = each < least ? each : least;
     }
-    return 0;
+    return least;
+}
+
+static int protect_by_capture(void *discipline, struct ground *ground) {
+    struct bs_capture capture = {.frames = (uint64_t) (uintptr_t) ground->frames, .frame_count = PAGES};
+    return bs_regions_capture(discipline, &capture);
 }
 
 int64_t bs_measure_fault(void) {
-    static const uint64_t length = (uint64_t) PAGES * BS_PAGE_SIZE;
-    uint64_t memory = 0, copies = 0, frames[PAGES];
-    struct bs_capture capture = {.frames = (uint64_t) (uintptr_t) frames, .frame_count = PAGES};
+    struct ground ground;
     bs_regions *regions = NULL;
-    int64_t fault = 0;
-    int result = bs_memory_map(length, &memory);
-    if (result == 0 && (result = bs_memory_map(length, &copies)) == 0 && (result = bs_regions_open(&regions)) == 0) {
-        memset((void *) (uintptr_t) memory, 1, length);
-        for (uint64_t i = 0; i < PAGES; i++) {
-            frames[i] = copies + i * BS_PAGE_SIZE;
-        }
-        result = bs_regions_add(regions, memory, length);
+    int64_t result = ground_init(&ground);
+    if (result == 0 && (result = bs_regions_open(&regions)) == 0 &&
+        (result = bs_regions_add(regions, ground.memory, LENGTH)) == 0) {
+        result = measure(protect_by_capture, regions, &ground);
     }
-    if (result == 0) {
-        result = measure(regions, (char *) (uintptr_t) memory, &capture, &fault);
-    }
-    if (regions) {
-        bs_regions_close(regions);
-    }
-    if (memory) {
-        bs_memory_unmap(memory, length);
-    }
-    if (copies) {
-        bs_memory_unmap(copies, length);
-    }
-    return result < 0 ? result : fault;
+    bs_regions_close(regions);
+    ground_fini(&ground);
+    return result;
 }
 
-static int begin_to_hold(struct bs_process *self, uint64_t memory, uint64_t copies, uint64_t length) {
-    uint64_t frames[PAGES];
+static int begin_to_hold(struct bs_process *self, const struct ground *ground) {
     int result = bs_process_hold_writes(self);
-    if (result < 0) {
-        return result;
-    }
-    for (uint64_t i = 0; i < PAGES; i++) {
-        frames[i] = copies + i * BS_PAGE_SIZE;
-    }
-    if ((result = bs_process_feed(self, (uint64_t) (uintptr_t) frames, PAGES, 0)) < 0) {
+    if (result < 0 || (result = bs_process_feed(self, (uint64_t) (uintptr_t) ground->frames, PAGES, 0)) < 0) {
         return result;
     }
     struct uffdio_api api = {.api = UFFD_API, .features = UFFD_FEATURE_PAGEFAULT_FLAG_WP};
-    struct uffdio_register range = {.range = {.start = memory, .len = length}, .mode = UFFDIO_REGISTER_MODE_WP};
+    struct uffdio_register range = {.range = {.start = ground->memory, .len = LENGTH},
+                                    .mode = UFFDIO_REGISTER_MODE_WP};
     self->cow->uffd = (int) syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY);
     if (self->cow->uffd < 0 || ioctl(self->cow->uffd, UFFDIO_API, &api) < 0 ||
         ioctl(self->cow->uffd, UFFDIO_REGISTER, &range) < 0) {
@@ -90,55 +108,46 @@ static int begin_to_hold(struct bs_process *self, uint64_t memory, uint64_t copi
     return bs_cow_handler_start(self->cow);
 }
 
-static int64_t measure_held(struct bs_cow *cow, char *memory) {
-    int64_t held = INT64_MAX;
-    uint64_t first_page = (uint64_t) (uintptr_t) memory / BS_PAGE_SIZE;
-    for (int round = 0; round < ROUNDS; round++) {
-        if (bs_cow_protect(cow, first_page, first_page + PAGES, true) != 0) {
-            return bs_fail_errno("protect pages of this process");
-        }
-        uint64_t first = write_all(memory), second = write_all(memory);
-        int64_t each = first > second ? (int64_t) ((first - second) * 1000 / PAGES) : 0;
-        held = each < held ? each : held;
-        bs_cow_lock(cow);
-        bs_cow_give_frames_back(cow, &cow->log);
-        cow->log.size = 0;
-        pthread_mutex_unlock(&cow->lock);
-    }
-    return held;
+/* The frames of the round before can be used again. */
+static int protect_held(void *discipline, struct ground *ground) {
+    struct bs_cow *cow = discipline;
+    uint64_t first_page = ground->memory / BS_PAGE_SIZE;
+    bs_cow_lock(cow);
+    bs_cow_give_frames_back(cow, &cow->log);
+    cow->log.size = 0;
+    pthread_mutex_unlock(&cow->lock);
+    return bs_cow_protect(cow, first_page, first_page + PAGES, true) == 0
+               ? 0
+               : bs_fail_errno("protect pages of this process");
 }
 
 /* On one processor: the threads of one process are spread over several, and wake each other much later than a target's
  * and the one that serves it. */
-int64_t bs_measure_held_write(void) {
-    static const uint64_t length = (uint64_t) PAGES * BS_PAGE_SIZE;
-    struct bs_process self = {.pid = getpid(), .memory = -1};
+static int64_t measure_here(struct bs_process *self, struct ground *ground) {
     cpu_set_t before, here;
-    uint64_t memory = 0, copies = 0;
-    int64_t result = self.pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-    if (result < 0) {
-        result = bs_fail_errno("open /proc/self/pagemap");
-    } else if ((result = bs_memory_map(length, &memory)) == 0 && (result = bs_memory_map(length, &copies)) == 0) {
-        memset((void *) (uintptr_t) memory, 1, length);
-        memset((void *) (uintptr_t) copies, 1, length);
-        CPU_ZERO(&here);
-        CPU_SET((size_t) sched_getcpu(), &here);
-        bool pinned = sched_getaffinity(0, sizeof before, &before) == 0 && sched_setaffinity(0, sizeof here, &here) == 0;
-        result = begin_to_hold(&self, memory, copies, length);
-        if (result == 0) {
-            result = measure_held(self.cow, (char *) (uintptr_t) memory);
-        }
-        if (pinned) {
-            sched_setaffinity(0, sizeof before, &before);
-        }
+    CPU_ZERO(&here);
+    CPU_SET((size_t) sched_getcpu(), &here);
+    bool pinned = sched_getaffinity(0, sizeof before, &before) == 0 && sched_setaffinity(0, sizeof here, &here) == 0;
+    int64_t result = begin_to_hold(self, ground);
+    if (result == 0) {
+        result = measure(protect_held, self->cow, ground);
+    }
+    if (pinned) {
+        sched_setaffinity(0, sizeof before, &before);
+    }
+    return result;
+}
+
+int64_t bs_measure_held_write(void) {
+    struct bs_process self = {.pid = getpid(), .memory = -1};
+    struct ground ground;
+    self.pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+    int64_t result = ground_init(&ground);
+    if (result == 0) {
+        result = self.pagemap < 0 ? bs_fail_errno("open /proc/self/pagemap") : measure_here(&self, &ground);
     }
     bs_cow_fini(&self);
-    if (memory) {
-        bs_memory_unmap(memory, length);
-    }
-    if (copies) {
-        bs_memory_unmap(copies, length);
-    }
+    ground_fini(&ground);
     if (self.pagemap >= 0) {
         close(self.pagemap);
     }
