@@ -62,7 +62,26 @@ public final class PageRanges implements AutoCloseable {
                 high = middle;
             }
         }
-        return low < rangeCount() && first(low) <= page;
+        return has(low, page);
+    }
+
+    /**
+     * Walks along with pages that are asked for in ascending order.
+     *
+     * @param range where the walk stands, 0 at first
+     * @return the first range from there on that does not end before the page, the range count if there is none
+     */
+    public long seek(long range, long page) {
+        long found = range;
+        while (found < rangeCount() && end(found) <= page) {
+            found++;
+        }
+        return found;
+    }
+
+    /** Is the page in the set, whose {@link #seek} stands at this range? */
+    public boolean has(long range, long page) {
+        return range < rangeCount() && first(range) <= page;
     }
 
     /** Appends a range that does not start before the last one; neighbours are joined. */
@@ -97,9 +116,7 @@ public final class PageRanges implements AutoCloseable {
         for (long i = 0; i < minuend.rangeCount(); i++) {
             long from = minuend.first(i);
             long end = minuend.end(i);
-            while (next < subtrahend.rangeCount() && subtrahend.end(next) <= from) {
-                next++;
-            }
+            next = subtrahend.seek(next, from);
             for (long k = next; from < end && k < subtrahend.rangeCount() && subtrahend.first(k) < end; k++) {
                 if (subtrahend.first(k) > from) {
                     add(from, subtrahend.first(k));

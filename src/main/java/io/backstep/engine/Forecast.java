@@ -50,10 +50,8 @@ final class Forecast implements AutoCloseable {
         long predicted = 0;
         long range = 0;
         for (long i = 0; i < pages.size(); i++) {
-            while (range < leftWritable.rangeCount() && leftWritable.end(range) <= pages.get(i)) {
-                range++;
-            }
-            if (range < leftWritable.rangeCount() && leftWritable.first(range) <= pages.get(i)) {
+            range = leftWritable.seek(range, pages.get(i));
+            if (leftWritable.has(range, pages.get(i))) {
                 predicted++;
             }
         }

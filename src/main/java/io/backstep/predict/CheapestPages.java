@@ -80,10 +80,8 @@ final class CheapestPages implements Predictor {
                 learn(pages.get(at++), 1);
             } else {
                 next.add(page << HISTORY | 1);
-                while (range < last.rangeCount() && last.end(range) <= page) {
-                    range++;
-                }
-                gapWritten += range < last.rangeCount() && last.first(range) <= page ? 1 : 0;
+                range = last.seek(range, page);
+                gapWritten += last.has(range, page) ? 1 : 0;
             }
         }
         while (at < pages.size()) {

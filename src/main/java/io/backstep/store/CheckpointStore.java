@@ -128,11 +128,8 @@ public final class CheckpointStore implements AutoCloseable {
         long range = 0;
         for (long i = 0; i < pages.size(); i++) {
             long page = pages.get(i);
-            while (range < among.rangeCount() && among.end(range) <= page) {
-                range++;
-            }
-            boolean isAmong = range < among.rangeCount() && among.first(range) <= page;
-            if (isAmong && !capture.dropped().contains(page) && isSame(mirror.get(page), frames.get(i))) {
+            range = among.seek(range, page);
+            if (among.has(range, page) && !capture.dropped().contains(page) && isSame(mirror.get(page), frames.get(i))) {
                 continue;
             }
             long frame = frames.get(i);

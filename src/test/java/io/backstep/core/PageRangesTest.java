@@ -56,6 +56,20 @@ class PageRangesTest {
     }
 
     @Test
+    void shouldAnswerAWalkAsItAnswersSingleQuestions() {
+        ranges.add(3, 5);
+        ranges.add(7, 8);
+        ranges.add(20, 24);
+        long range = 0;
+        for (long page = 0; page < 30; page++) {
+            range = ranges.seek(range, page);
+
+            assertEquals(ranges.contains(page), ranges.has(range, page), "page " + page);
+        }
+        assertEquals(3, range);
+    }
+
+    @Test
     void shouldTakeOverAnotherSet() {
         other.add(4, 7);
 
