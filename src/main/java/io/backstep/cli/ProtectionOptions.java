@@ -6,6 +6,8 @@ import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.function.Function;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 import io.backstep.Backstep;
@@ -141,12 +143,17 @@ final class ProtectionOptions {
         }
     }
 
+    private static <T> T oneOf(T[] known, Function<T, String> key, String text) {
+        return Stream.of(known).filter(each -> key.apply(each).equals(text)).findFirst().orElseThrow(
+                () -> new TypeConversionException("'" + text + "' is not one of "
+                        + Stream.of(known).map(key).collect(Collectors.joining(", "))));
+    }
+
     /** "cow" as a discipline. */
     static final class Capturing implements ITypeConverter<Discipline> {
         @Override
         public Discipline convert(String text) {
-            return Stream.of(Discipline.values()).filter(known -> known.key().equals(text)).findFirst().orElseThrow(
-                    () -> new TypeConversionException("'" + text + "' is not one of copy, cow"));
+            return oneOf(Discipline.values(), Discipline::key, text);
         }
     }
 
@@ -154,8 +161,7 @@ final class ProtectionOptions {
     static final class Predictor implements ITypeConverter<Prediction> {
         @Override
         public Prediction convert(String text) {
-            return Stream.of(Prediction.values()).filter(known -> known.key().equals(text)).findFirst().orElseThrow(
-                    () -> new TypeConversionException("'" + text + "' is not one of off, last, cost"));
+            return oneOf(Prediction.values(), Prediction::key, text);
         }
     }
 
