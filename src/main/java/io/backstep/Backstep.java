@@ -68,10 +68,9 @@ public final class Backstep implements AutoCloseable {
     public static Backstep launch(Context context) {
         JvmOptions.require();
         context.conclude();
-        HostPrices host = HostPrices.measure(context.discipline);
         EngineOptions options = new EngineOptions(context.intervalNs,
                 context.isThereBefore() && context.discipline == Discipline.COPY, context.discipline, context.prediction,
-                new Prices(host.faultNs(), host.copyNs(), 2 * host.scanNs()), context.durationNs);
+                prices(context), context.durationNs);
         KeepLast retention = new KeepLast(context.keep);
         Target target = context.openTarget();
         Engine engine = null;
@@ -86,6 +85,15 @@ public final class Backstep implements AutoCloseable {
             giveUp(context, target, engine);
             throw e;
         }
+    }
+
+    /** Measured, which takes a while, only where something is predicted. */
+    private static Prices prices(Context context) {
+        if (context.prediction == Prediction.OFF) {
+            return Prices.NONE;
+        }
+        HostPrices host = HostPrices.measure(context.discipline);
+        return new Prices(host.faultNs(), host.copyNs(), 2 * host.scanNs());
     }
 
     /** A program that was to be started is ended; one that was there before runs on. */

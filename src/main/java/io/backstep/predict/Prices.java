@@ -9,6 +9,9 @@ package io.backstep.predict;
  * @param rangeNs what each predicted range adds to a pause: the scan is interrupted for it
  */
 public record Prices(double faultNs, double copyNs, double rangeNs) {
+    /** For where nothing is predicted. */
+    public static final Prices NONE = new Prices(0, 0, 0);
+
     public Prices {
         if (!(faultNs >= 0 && copyNs >= 0 && rangeNs >= 0)) {
             throw new IllegalArgumentException("prices of " + faultNs + ", " + copyNs + " and " + rangeNs + " ns");
