@@ -26,7 +26,9 @@
 #define BS_PAGE_SIZE 4096
 
 /* positive results that ask for something */
-#define BS_MORE_FRAMES 1 /* a capture needs more frames: call again with BS_CAPTURE_CONTINUE, or abandon it */
+/* A capture needs more frames: call again with BS_CAPTURE_CONTINUE, or abandon it. The first time it may be a guess,
+ * made while the target runs: if there are not so many, call again all the same. */
+#define BS_MORE_FRAMES 1
 
 /* failures that are not an errno */
 #define BS_EGONE (-10001)    /* the target has exited */
@@ -246,7 +248,6 @@ struct bs_capture {
     uint64_t threads;             /* out */
     uint64_t mappings;            /* out */
     uint64_t ahead;               /* out: pages whose copies were made before the pause */
-    uint64_t layout_changed;      /* out: 1 when mappings differ from the last capture */
     uint64_t at_ns;               /* out: when the target stood */
     uint64_t pause_ns;            /* out */
     uint64_t phase_ns[BS_PHASES]; /* out */

@@ -10,12 +10,13 @@
 #include "error.h"
 #include "process.h"
 
-#define FEW_PAGES 512
-
-static void end_phase(struct bs_process *p, int phase) {
-    uint64_t now = bs_now_ns();
+static void end_phase_at(struct bs_process *p, int phase, uint64_t now) {
     p->phase_ns[phase] += now - p->phase_began_ns;
     p->phase_began_ns = now;
+}
+
+static void end_phase(struct bs_process *p, int phase) {
+    end_phase_at(p, phase, bs_now_ns());
 }
 
 static int take_predicted(struct bs_process *p, const struct bs_capture *c) {
@@ -42,24 +43,17 @@ static int find_dirty(struct bs_process *p) {
 }
 
 /*
- * What the pause will read is read once before it: after an interval of other work the kernel's tables are cold, and to
- * warm them takes as long as to read them. Only what is read in the pause counts. For the tables of pages that pays
- * when few pages are written, since the copying of many takes much longer than the scan.
+ * While the target runs, and only if it is not to stand already. What the pause will read is read once before it: after
+ * an interval of other work the kernel's tables are cold, and to warm them takes as long as to read them. Only what is
+ * read in the pause counts.
  */
-static void warm_up(struct bs_process *p) {
-    if (bs_layout_read(p, &p->fresh) == 0) {
-        bool few = p->pages.size < FEW_PAGES * sizeof(uint64_t);
-        int ignored = bs_files_refresh(p) < 0 || (few && bs_scan_warm(p) < 0);
-        (void) ignored;
-    }
-}
-
-/* While the target runs, and only if it is not to stand already. */
 static int prepare(struct bs_process *p, struct bs_capture *c) {
-    warm_up(p);
-    size_t ahead = bs_ahead_find(p);
-    p->capturing = p->preparing = ahead > c->frame_count;
-    c->page_count = ahead + p->pages.size / sizeof(uint64_t); /* and what the pause may need besides */
+    bs_track_ahead(p);
+    int ignored = bs_files_refresh(p);
+    (void) ignored;
+    bs_ahead_find(p);
+    p->capturing = p->preparing = p->ahead.expected > c->frame_count;
+    c->page_count = p->ahead.expected;
     return p->preparing ? BS_MORE_FRAMES : 0;
 }
 
@@ -146,7 +140,6 @@ static void fill_in(const struct bs_process *p, struct bs_capture *c, bool live)
     c->threads = bs_threads_count(p);
     c->mappings = p->mappings.size / sizeof(struct bs_mapping);
     c->ahead = live ? 0 : p->ahead.used;
-    c->layout_changed = p->layout_changed;
     c->at_ns = p->capture_began_ns + p->phase_ns[BS_PHASE_FREEZE];
     c->state = c->state_size = c->output_mark = c->error_mark = 0;
     if (!live) {
@@ -163,8 +156,9 @@ static int let_go(struct bs_process *p, bool live) {
     bs_helper_dismiss(p->helper);
     p->capturing = p->preparing = false;
     bs_cow_release(p);
+    p->let_go_ns = bs_now_ns();
     int result = live || p->halted ? 0 : bs_thaw(p);
-    end_phase(p, BS_PHASE_THAW);
+    end_phase_at(p, BS_PHASE_THAW, p->let_go_ns); /* who is let go may take our processor at once */
     return result;
 }
 

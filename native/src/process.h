@@ -112,13 +112,15 @@ struct bs_mapped_file {
 /* What is copied ahead of a pause. */
 struct bs_ahead {
     struct bs_vector pages;  /* uint64_t: copied to the first frames */
-    struct bs_vector ranges; /* bs_range: the same; working memory, as all that follows */
+    struct bs_vector ranges; /* bs_range: working memory, as all that follows */
     struct bs_vector arranged;
     struct bs_vector spare;
     struct bs_vector late; /* uint64_t: pages left to copy in the pause, and their frames */
     struct bs_vector late_frames;
     size_t used;     /* how many of the copies were good in the last pause */
-    double returned; /* the share of them that was written again before the pause */
+    size_t expected; /* frames that the pause will want, with the pages copied ahead of it */
+    double usual;    /* pages that are found, on average */
+    double returned; /* the share of pages with content before that were written again before the pause */
     unsigned rounds;
 };
 
@@ -160,7 +162,8 @@ struct bs_process {
     struct bs_vector held_files;      /* bs_range: those of them that lie in mappings of files */
     struct bs_vector held_at_capture; /* bs_range: held when the last capture or rollback was complete */
     struct bs_vector written;         /* bs_range: pages written, of the last scan */
-    struct bs_vector touched;         /* bs_range: written or given back, of the last scan */
+    struct bs_vector touched;         /* bs_range: written or given back, of the scans of one pause */
+    struct bs_vector touched_before;  /* bs_range: the same, of the first of two scans */
     struct bs_scan_room *scan_room;
     struct bs_ahead ahead;
     struct bs_helper *helper; /* or null */
@@ -175,9 +178,10 @@ struct bs_process {
     bool all_dirty;             /* marks were taken and could not be noted: everything held is dirty */
     uint64_t capture_began_ns;
     uint64_t phase_began_ns;
+    uint64_t let_go_ns; /* when a thread was last told to run on */
     uint64_t phase_ns[BS_PHASES];
     bool layout_changed;
-    unsigned steady;        /* scans since the mappings changed */
+    unsigned steady;        /* pauses since the mappings were others than those known before */
     struct bs_vector pages; /* uint64_t */
 
     struct bs_vector open_files;   /* struct bs_descriptor */
@@ -236,7 +240,8 @@ int bs_remote_end_thread(struct bs_process *p, struct bs_thread *thread);
 /* track.c */
 int bs_track_open(struct bs_process *p, uint64_t *interrupted_ns);
 void bs_track_close(struct bs_process *p);
-int bs_track_all(struct bs_process *p); /* registers what is not registered and scans */
+void bs_track_ahead(struct bs_process *p); /* while the target runs, what can be registered before the pause is */
+int bs_track_all(struct bs_process *p);    /* registers what is not registered and scans */
 int bs_track_make(struct bs_process *p, uint64_t flags, int *uffd, uint64_t *interrupted_ns); /* in the target */
 int bs_track_register(struct bs_process *p, int uffd, const struct bs_mapping *mapping);
 /* After a scan with this result: notes the marks that it took, until their pages are copied. The result, or -ENOMEM. */
@@ -247,9 +252,10 @@ int bs_track_complete(struct bs_process *p); /* what the scan found is dealt wit
 int bs_scan(struct bs_process *p, bool with_layout,
             bool *overlooked); /* fills held and written, re-protects; registers what was overlooked */
 int bs_scan_lost(struct bs_process *p, uint64_t start, uint64_t end); /* fills lost */
-int bs_scan_warm(struct bs_process *p);
-int bs_scan_ahead(struct bs_process *p,
-                  struct bs_vector *found); /* of a running target: protects, and carries what it found */
+/* Of a running target, memory outside of files: how much was written of what is not predicted. Changes nothing. */
+int bs_scan_count(struct bs_process *p, size_t *pages);
+/* The same pages: protects, and carries what it found; only what had no content at the last capture, if asked. */
+int bs_scan_ahead(struct bs_process *p, bool only_new, struct bs_vector *found);
 void bs_scan_fini(struct bs_process *p);
 
 /* cow.c: private anonymous memory, in the cow discipline; without effect in the other where it returns void */
@@ -284,7 +290,7 @@ int bs_layout_check(struct bs_process *p, const struct bs_mapping *wanted, size_
 int bs_layout_restore(struct bs_process *p, const struct bs_mapping *wanted, size_t count, uint64_t heap_end);
 
 /* ahead.c */
-size_t bs_ahead_find(struct bs_process *p);
+void bs_ahead_find(struct bs_process *p); /* pages to copy, and how many frames are expected to be wanted */
 void bs_ahead_copy(struct bs_process *p, const struct bs_capture *c);
 int bs_ahead_finish(struct bs_process *p, struct bs_capture *c); /* copies the rest, in the pause */
 void bs_ahead_fini(struct bs_process *p);
@@ -309,7 +315,7 @@ int bs_rseq_save(pid_t tid, struct bs_thread_state *state);
 int bs_rseq_withdraw(struct bs_process *p, const struct bs_thread_state *state); /* before memory changes */
 int bs_rseq_note(struct bs_process *p, struct bs_vector *areas);
 int bs_rseq_take_back(struct bs_process *p, const struct bs_vector *areas);
-int bs_rseq_restore(struct bs_process *p, const struct bs_thread_state *state);  /* after it is as it was */
+int bs_rseq_restore(struct bs_process *p, const struct bs_thread_state *state); /* after it is as it was */
 
 /* state.c */
 struct bs_state_parts {

@@ -258,7 +258,7 @@ int bs_regions_capture(bs_regions *r, struct bs_capture *c) {
     c->held_pages = bs_ranges_pages(&r->ranges);
     c->held = c->held_count = c->state = c->state_size = c->output_mark = c->error_mark = c->threads = 0;
     c->mappings = bs_ranges_count(&r->ranges);
-    c->ahead = c->layout_changed = 0;
+    c->ahead = 0;
     c->at_ns = r->began_ns;
     c->pause_ns = r->phase_began_ns - r->began_ns;
     memcpy(c->phase_ns, r->phase_ns, sizeof c->phase_ns);

@@ -44,8 +44,9 @@ struct bs_scan_room {
     struct bs_vector written;       /* elsewhere */
     struct bs_vector zeroed;        /* show the zero page, newly */
     struct bs_vector holes;
-    struct bs_vector held; /* outside of files; then working memory */
-    size_t cursor;         /* into the mappings */
+    struct bs_vector candidates; /* where a scan ahead of a pause looks */
+    struct bs_vector held;       /* outside of files; then working memory */
+    size_t cursor;               /* into the mappings */
     bool overlooked;
 };
 
@@ -239,15 +240,6 @@ static int walk_holes(struct bs_process *p) {
     return 0;
 }
 
-/*
- * Looks at every page and changes nothing: afterwards the tables lie in this processor's caches. No page is there and
- * in swap, so nothing is told.
- */
-int bs_scan_warm(struct bs_process *p) {
-    struct bs_walk everything = {.end = ADDRESS_END, .all_of = PAGE_IS_PRESENT | PAGE_IS_SWAPPED};
-    return p->scan_room ? walk(p, &everything, p->scan_room->regions, REGIONS_AT_ONCE, visit_hole) : 0;
-}
-
 /* ---- together ---------------------------------------------------------------------------------------------------- */
 
 static int find_held_elsewhere(struct bs_process *p) {
@@ -345,23 +337,39 @@ static int visit_ahead(struct bs_process *p, const struct page_region *region) {
 
 /*
  * Only memory outside of files, where a mark that was taken is all that is to be known; and where the mappings have
- * changed since, nothing is registered, so that nothing is found.
+ * changed since, nothing is registered, so that nothing is found. Predicted pages stay as they are.
  */
-static int walk_ahead(struct bs_process *p) {
-    size_t count;
+static int find_candidates(struct bs_process *p, bool only_new) {
+    struct bs_scan_room *room = p->scan_room;
+    const struct bs_vector *others = only_new ? &room->held : &p->predicted;
+    size_t count, cursor = 0;
     const struct bs_mapping *mappings = bs_mappings_of(p, &count);
+    room->candidates.size = 0;
+    if (only_new && bs_ranges_union(&room->held, &p->held_at_capture, &p->predicted) < 0) {
+        return -ENOMEM;
+    }
     for (size_t i = 0; i < count; i++) {
-        if (mappings[i].inode != 0 || mappings[i].flags & MAPPING_SHARED) {
-            continue;
+        if (mappings[i].inode == 0 && !(mappings[i].flags & MAPPING_SHARED) &&
+            bs_ranges_add_outside(&room->candidates, mappings[i].start / BS_PAGE_SIZE, mappings[i].end / BS_PAGE_SIZE,
+                                  others, &cursor) < 0) {
+            return -ENOMEM;
         }
-        struct bs_walk mapping = {.start = mappings[i].start,
-                                  .end = mappings[i].end,
-                                  .flags = PM_SCAN_WP_MATCHING,
-                                  .spared = &p->predicted,
-                                  .all_of = PAGE_IS_WRITTEN,
-                                  .any_of = THERE,
-                                  .tell = PAGE_IS_PFNZERO};
-        int result = walk(p, &mapping, p->scan_room->regions, REGIONS_AT_ONCE, visit_ahead);
+    }
+    return 0;
+}
+
+static int walk_candidates(struct bs_process *p, uint64_t flags) {
+    struct bs_scan_room *room = p->scan_room;
+    room->written.size = room->zeroed.size = 0;
+    for (size_t i = 0; i < bs_ranges_count(&room->candidates); i++) {
+        const struct bs_range *range = bs_ranges_at(&room->candidates, i);
+        struct bs_walk part = {.start = range->first * BS_PAGE_SIZE,
+                               .end = range->end * BS_PAGE_SIZE,
+                               .flags = flags,
+                               .all_of = PAGE_IS_WRITTEN,
+                               .any_of = THERE,
+                               .tell = PAGE_IS_PFNZERO};
+        int result = walk(p, &part, room->regions, REGIONS_AT_ONCE, visit_ahead);
         if (result < 0) {
             return result;
         }
@@ -369,11 +377,23 @@ static int walk_ahead(struct bs_process *p) {
     return 0;
 }
 
-int bs_scan_ahead(struct bs_process *p, struct bs_vector *found) {
+int bs_scan_count(struct bs_process *p, size_t *pages) {
+    int result = find_candidates(p, false);
+    if (result == 0) {
+        result = walk_candidates(p, 0);
+    }
+    *pages = bs_ranges_pages(&p->scan_room->written);
+    return result;
+}
+
+int bs_scan_ahead(struct bs_process *p, bool only_new, struct bs_vector *found) {
     struct bs_scan_room *room = p->scan_room;
-    room->written.size = room->zeroed.size = 0;
-    int result = walk_ahead(p);
-    if (result == 0 && (result = bs_ranges_intersect(&room->held, &room->zeroed, &p->held_at_capture)) == 0) {
+    int result = find_candidates(p, only_new);
+    if (result < 0) {
+        return result; /* no mark was taken */
+    }
+    if ((result = walk_candidates(p, PM_SCAN_WP_MATCHING)) == 0 &&
+        (result = bs_ranges_intersect(&room->held, &room->zeroed, &p->held_at_capture)) == 0) {
         result = bs_ranges_union(found, &room->written, &room->held);
     }
     return bs_track_carry(p, result, found);
@@ -385,7 +405,7 @@ void bs_scan_fini(struct bs_process *p) {
         return;
     }
     struct bs_vector *vectors[] = {&room->held_files, &room->written_files, &room->written_new, &room->written,
-                                   &room->zeroed,     &room->holes,         &room->held};
+                                   &room->zeroed,     &room->holes,         &room->candidates,  &room->held};
     for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++) {
         bs_vector_fini(vectors[i]);
     }

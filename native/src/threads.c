@@ -100,6 +100,7 @@ static bool is_caught(const struct bs_process *p, int signal) {
 
 static int go_on(struct bs_process *p, struct bs_thread *thread, int signal) {
     thread->state = THREAD_RUNNING;
+    p->let_go_ns = bs_now_ns();
     if (ptrace(PTRACE_CONT, thread->tid, 0, (long) signal) < 0 && errno != ESRCH) {
         return bs_fail_errno("continue thread %d of process %d", (int) thread->tid, (int) p->pid);
     }

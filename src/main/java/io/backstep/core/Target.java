@@ -43,8 +43,9 @@ public interface Target extends AutoCloseable {
      * Takes a capture: the pause. On success the pages written since the last one are in the capture's frames, and the
      * target runs on (or stays halted).
      *
-     * @return false if there were too few frames: the target stands, and the call must be repeated with
-     *     {@link Capture#framesNeeded()} frames or given up by {@link #abandonCapture()}.
+     * @return false if there were too few frames: the call must be repeated with {@link Capture#framesNeeded()} frames or
+     *     given up by {@link #abandonCapture()}. When it says so first, the target may still run and the number be a
+     *     guess: repeated with fewer, the capture goes on, and says so again if they are too few.
      * @throws BackstepException the target runs on as it was, and no page is forgotten: the next capture has them.
      */
     boolean capture(Capture capture);

@@ -26,8 +26,7 @@ public final class CaptureWords extends NativeWords {
     private static final int THREADS = ERROR_MARK + 1;
     private static final int MAPPINGS = THREADS + 1;
     private static final int AHEAD = MAPPINGS + 1;
-    private static final int LAYOUT_CHANGED = AHEAD + 1;
-    private static final int AT_NS = LAYOUT_CHANGED + 1;
+    private static final int AT_NS = AHEAD + 1;
     private static final int PAUSE_NS = AT_NS + 1;
     private static final int PHASE_NS = PAUSE_NS + 1;
     private static final int WORDS = PHASE_NS + Phase.values().length;
@@ -91,9 +90,5 @@ public final class CaptureWords extends NativeWords {
 
     public long mappings() {
         return word(MAPPINGS);
-    }
-
-    public boolean hasLayoutChanged() {
-        return word(LAYOUT_CHANGED) != 0;
     }
 }

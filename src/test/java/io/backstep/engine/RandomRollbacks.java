@@ -162,7 +162,9 @@ final class RandomRollbacks {
         try (DirectoryStream<Path> links = Files.newDirectoryStream(Path.of("/proc/self/fd"))) {
             for (Path link : links) {
                 String leadsTo = Files.isSymbolicLink(link) ? Files.readSymbolicLink(link).toString() : "";
-                if (!leadsTo.endsWith(".jar") && !leadsTo.equals("/proc/" + ProcessHandle.current().pid() + "/fd")) {
+                boolean isOfJvm = leadsTo.endsWith(".jar") || leadsTo.startsWith("/sys/fs/cgroup/")
+                        || leadsTo.equals("/proc/" + ProcessHandle.current().pid() + "/fd");
+                if (!isOfJvm) {
                     kinds.merge(leadsTo.replaceAll("\\d+", "N"), 1L, Long::sum);
                 }
             }
