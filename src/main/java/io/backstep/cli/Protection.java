@@ -1,13 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.backstep.cli;
 
+import java.nio.file.Path;
+import java.util.List;
+import java.util.function.Consumer;
+
 import io.backstep.Backstep;
 import io.backstep.core.BackstepException;
 import io.backstep.core.Units;
 import io.backstep.engine.RunRecord;
+import io.backstep.report.HistogramLog;
 import io.backstep.report.JsonReport;
 import io.backstep.sys.Host;
 import io.backstep.sys.Signals;
+import org.HdrHistogram.Histogram;
 
 /** Runs one protection from launch to report, with its console and its control socket. */
 final class Protection {
@@ -50,6 +56,7 @@ final class Protection {
         options.apply(context);
         context.listener(console);
         RunRecord run;
+        List<Histogram> histograms;
         BackstepException broken;
         SignalReception signals = new SignalReception(origin.signals);
         try (Signals.Receiving receiving = signals.begin();
@@ -61,11 +68,12 @@ final class Protection {
                 console.tick(backstep.engine(), System.nanoTime());
             }
             run = backstep.engine().record(Main.Version.text());
+            histograms = backstep.engine().histograms();
             broken = backstep.engine().broken();
         } catch (BackstepException e) {
             return couldNotProtect(e);
         }
-        return conclude(run, broken);
+        return conclude(run, histograms, broken);
     }
 
     /** When the host lacks something, that is the better message. */
@@ -78,20 +86,26 @@ final class Protection {
         return e.reason() == BackstepException.Reason.UNFIT ? origin.unfitStatus : ExitStatus.FAILED;
     }
 
-    private int conclude(RunRecord run, BackstepException broken) {
+    private int conclude(RunRecord run, List<Histogram> histograms, BackstepException broken) {
         console.summary(run);
-        if (options.report() != null) {
-            try {
-                JsonReport.write(run, options.report());
-            } catch (BackstepException e) {
-                console.error(e.getMessage());
-            }
-        }
+        leave(options.report(), file -> JsonReport.write(run, file));
+        leave(options.histograms(), file -> HistogramLog.write(histograms, run.elapsedMs(), file));
         if (broken != null) {
             console.error(broken.getMessage());
             return ExitStatus.BROKEN;
         }
         return origin == Origin.STARTED ? statusOf(run.exit()) : 0;
+    }
+
+    private void leave(Path file, Consumer<Path> content) {
+        if (file == null) {
+            return;
+        }
+        try {
+            content.accept(file);
+        } catch (BackstepException e) {
+            console.error(e.getMessage());
+        }
     }
 
     /** As shells have it: the code, or 128 and the signal's number. */

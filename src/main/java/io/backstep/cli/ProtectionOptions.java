@@ -16,6 +16,7 @@ import io.backstep.core.Units;
 import io.backstep.inject.FaultSpec;
 import io.backstep.inject.InjectionPlan;
 import io.backstep.predict.Prediction;
+import io.backstep.report.HistogramLog;
 import io.backstep.report.JsonReport;
 import io.backstep.sys.NativeProcess;
 import io.backstep.sys.Signals;
@@ -80,6 +81,11 @@ final class ProtectionOptions {
     @Option(names = "--report", paramLabel = "FILE", description = "Write a JSON report there at the end.")
     private Path report;
 
+    @Option(names = "--histograms", paramLabel = "FILE",
+            description = "Write a log of histograms there at the end, for HdrHistogram's tools: pauses and their parts, "
+                    + "rollbacks, error latencies, how good the predictor was.")
+    private Path histograms;
+
     @Option(names = "--log", paramLabel = "LEVEL", defaultValue = "info",
             description =
                     "error, warn, info or debug (default: ${DEFAULT-VALUE}). What is told goes to standard error.")
@@ -94,6 +100,10 @@ final class ProtectionOptions {
 
     Path report() {
         return report;
+    }
+
+    Path histograms() {
+        return histograms;
     }
 
     /** For how long output can be taken back, and so is held. */
@@ -112,6 +122,9 @@ final class ProtectionOptions {
         }
         if (report != null) {
             JsonReport.check(report);
+        }
+        if (histograms != null) {
+            HistogramLog.check(histograms);
         }
         context.intervalNs(intervalNs)
                 .capture(discipline)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.backstep.engine;
 
+import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
 import java.util.OptionalLong;
@@ -17,6 +18,7 @@ import io.backstep.core.Target;
 import io.backstep.core.TargetEvent;
 import io.backstep.retain.KeepLast;
 import io.backstep.store.CheckpointStore;
+import org.HdrHistogram.Histogram;
 import org.agrona.concurrent.Agent;
 
 /**
@@ -491,6 +493,13 @@ public final class Engine implements Agent, AutoCloseable {
                 new RunRecord.MemoryBytes(
                         store.mirrorBytes(), store.undoBytes(), store.peakBytes(), log.peakHeldBytes()),
                 log.events(), exit, log.warnings());
+    }
+
+    /** Copies of all that was recorded value by value, with names and units as tags. As {@link #record(String)}. */
+    public List<Histogram> histograms() {
+        List<Histogram> all = new ArrayList<>(log.histograms());
+        all.addAll(forecast.histograms());
+        return all;
     }
 
     /** Why the target had to be killed, or null. */

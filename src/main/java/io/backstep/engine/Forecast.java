@@ -1,16 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.backstep.engine;
 
+import java.util.List;
+
 import io.backstep.core.Capture;
 import io.backstep.core.LongVector;
 import io.backstep.core.PageRanges;
 import io.backstep.predict.Prediction;
 import io.backstep.predict.Predictor;
 import io.backstep.predict.Prices;
+import org.HdrHistogram.Histogram;
 
 /** A predictor at work: what it said for this interval and for the next, and how good that was. Not thread-safe. */
 final class Forecast implements AutoCloseable {
     private static final double NS_PER_MS = 1e6;
+    private static final int PERMILLE = 1000;
+    private static final int DIGITS = 3;
 
     private final Prediction prediction;
     private final Prices prices;
@@ -18,6 +23,10 @@ final class Forecast implements AutoCloseable {
     private final PageRanges leftWritable = new PageRanges();
     private final PageRanges asked = new PageRanges();
     private final LongVector all = new LongVector();
+    private final Histogram precision = new Histogram(PERMILLE, DIGITS);
+    private final Histogram recall = new Histogram(PERMILLE, DIGITS);
+    private final Histogram gain = RunLog.newHistogram();
+    private final Histogram loss = RunLog.newHistogram();
     private long unprotected;
     private long hits;
     private long written;
@@ -55,14 +64,41 @@ final class Forecast implements AutoCloseable {
                 predicted++;
             }
         }
-        hits += predicted;
-        unprotected += predicted + copied - pages.size();
         LongVector nowWritten = written(capture);
-        written += nowWritten.size();
+        score(predicted, predicted + copied - pages.size(), nowWritten.size());
         double guarded = Math.max(Math.max(1, pages.size() - predicted), capture.copiedAhead());
         predictor.observe(nowWritten, 1 - capture.copiedAhead() / guarded);
         leftWritable.copyFrom(asked);
         return nowWritten.size() + capture.saved().pages().size() - capture.saved().frameCount();
+    }
+
+    private void score(long nowHit, long nowUnprotected, long nowWritten) {
+        hits += nowHit;
+        unprotected += nowUnprotected;
+        written += nowWritten;
+        if (prediction == Prediction.OFF) {
+            return;
+        }
+        if (nowUnprotected > 0) {
+            precision.recordValue(PERMILLE * nowHit / nowUnprotected);
+        }
+        if (nowWritten > 0) {
+            recall.recordValue(PERMILLE * nowHit / nowWritten);
+        }
+        long saved = (long) savedNs(nowHit, nowUnprotected);
+        RunLog.record(saved < 0 ? loss : gain, Math.abs(saved));
+    }
+
+    private double savedNs(long hit, long leftUnprotected) {
+        return hit * prices.faultNs() - (leftUnprotected - hit) * prices.copyNs();
+    }
+
+    /** Copies, with their names as tags: one value for each capture, the time saved in one of two by its sign. */
+    List<Histogram> histograms() {
+        return prediction == Prediction.OFF
+                ? List.of()
+                : List.of(RunLog.tagged(precision, "precision-permille"), RunLog.tagged(recall, "recall-permille"),
+                        RunLog.tagged(gain, "prediction-saved-ns"), RunLog.tagged(loss, "prediction-lost-ns"));
     }
 
     /** But for pages that the target saved nothing of, as they had no content: of those a program that grows has many, once. */
@@ -101,9 +137,8 @@ final class Forecast implements AutoCloseable {
         if (prediction == Prediction.OFF) {
             return RunRecord.PredictionScore.NONE;
         }
-        double saved = hits * prices.faultNs() - (unprotected - hits) * prices.copyNs();
         return new RunRecord.PredictionScore(
-                (double) hits / unprotected, (double) hits / written, saved / NS_PER_MS);
+                (double) hits / unprotected, (double) hits / written, savedNs(hits, unprotected) / NS_PER_MS);
     }
 
     @Override

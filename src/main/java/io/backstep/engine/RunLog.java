@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.backstep.engine;
 
+import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -51,7 +52,7 @@ final class RunLog {
         }
     }
 
-    private static Histogram newHistogram() {
+    static Histogram newHistogram() {
         return new Histogram(LONGEST_NS, DIGITS);
     }
 
@@ -82,7 +83,7 @@ final class RunLog {
         peakHeldBytes = Math.max(peakHeldBytes, heldBytes);
     }
 
-    private static void record(Histogram histogram, long nanos) {
+    static void record(Histogram histogram, long nanos) {
         histogram.recordValue(Math.min(Math.max(nanos, 0), LONGEST_NS));
     }
 
@@ -170,6 +171,24 @@ final class RunLog {
         return new RunRecord.Events(faults.kept(), detections.kept(), rollbacks.kept(),
                 new RunRecord.LeftOut(faults.leftOut(), detections.leftOut(), rollbacks.leftOut()),
                 HistogramSummary.of(rollback, NS_PER_US), HistogramSummary.of(latency, NS_PER_MS));
+    }
+
+    /** Copies, with their names as tags: pauses and their parts, rollbacks, error latencies. */
+    List<Histogram> histograms() {
+        List<Histogram> all = new ArrayList<>();
+        all.add(tagged(pause, "pause-ns"));
+        for (int i = 0; i < PHASES.length; i++) {
+            all.add(tagged(phases[i], PHASES[i].key() + "-ns"));
+        }
+        all.add(tagged(rollback, "rollback-ns"));
+        all.add(tagged(latency, "latency-ns"));
+        return all;
+    }
+
+    static Histogram tagged(Histogram histogram, String tag) {
+        Histogram copy = histogram.copy();
+        copy.setTag(tag);
+        return copy;
     }
 
     List<String> warnings() {

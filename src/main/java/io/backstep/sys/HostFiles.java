@@ -29,7 +29,7 @@ final class HostFiles {
     }
 
     List<Facility> facilities() {
-        return List.of(systemCallFilter(), attaching(), memory(), hugePages(), swap(), processors());
+        return List.of(systemCallFilter(), attaching(), holding(), memory(), hugePages(), swap(), processors());
     }
 
     /** The setting's value, or nothing when this kernel has no such setting. */
@@ -75,6 +75,16 @@ final class HostFiles {
         return new Facility("attaching", state, setting + whom, false,
                 "'backstep attach' can take hold of nothing but its own descendants; 'backstep run' does not need it",
                 "run backstep as root or with CAP_SYS_PTRACE, or set kernel.yama.ptrace_scope=0 (3 stays till reboot)");
+    }
+
+    /** Writes by the kernel itself, in a system call of the target, must be held as well. */
+    private Facility holding() {
+        boolean isAllowed = unprivilegedUserfaultfd().equals("1");
+        boolean capable = hasPtraceCapability();
+        return new Facility("holding writes", isAllowed || capable ? State.OK : State.LIMITED,
+                isAllowed ? "of any program" : capable ? "of programs with CAP_SYS_PTRACE, as root's have" : "not allowed",
+                false, "--capture cow is refused for programs without that capability; --capture copy needs nothing of it",
+                "vm.unprivileged_userfaultfd=1, or a program run as root");
     }
 
     private boolean hasPtraceCapability() {

@@ -19,6 +19,9 @@ import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 
+import org.HdrHistogram.EncodableHistogram;
+import org.HdrHistogram.Histogram;
+import org.HdrHistogram.HistogramLogReader;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -313,10 +316,11 @@ class RunIT {
     @Test
     void shouldRecoverFromInjectedFaultAndReportIt() throws IOException {
         Path report = sandbox.file("report.json");
+        Path histograms = sandbox.file("run.hlog");
         Victim victim = Victim.of("server", seed & 0xffff, 1500);
 
         Launch launch = sandbox.run(List.of("--interval", "20ms", "--keep", "4", "--inject", "register:rip@300ms,seed=7,bits=24",
-                "--report", report.toString()), victim.command()).start();
+                "--report", report.toString(), "--histograms", histograms.toString()), victim.command()).start();
         int target = sandbox.awaitTarget(launch);
         launch.awaitAll();
 
@@ -335,6 +339,9 @@ class RunIT {
         assertTrue(taken >= 5 && taken <= elapsedMs / 10 && told.number("checkpoints.kept") == 4, told.toString());
         assertEquals(0, told.number("checkpoints.failed"));
         assertHistogram(told, "pause_us", taken);
+        assertEquals(taken, countOf(histograms, "pause-ns"));
+        assertEquals(told.number("latency_ms.count"), countOf(histograms, "latency-ns"));
+        assertTrue(countOf(histograms, "recall-permille") > 0);
         for (String phase : List.of("freeze", "scan", "copy", "state", "thaw")) {
             assertHistogram(told, "phase_us." + phase, taken);
             assertTrue(told.number("phase_us." + phase + ".max") <= told.number("pause_us.max") * 1.01, told.toString());
@@ -387,6 +394,16 @@ class RunIT {
 
         assertEquals(0, launch.status(), launch.describe());
         assertTrue(launch.err().contains("memory was given back before it was saved"), launch.describe());
+    }
+
+    private static long countOf(Path log, String tag) throws IOException {
+        HistogramLogReader reader = new HistogramLogReader(log.toFile());
+        for (EncodableHistogram read; (read = reader.nextIntervalHistogram()) != null;) {
+            if (read.getTag().equals(tag)) {
+                return ((Histogram) read).getTotalCount();
+            }
+        }
+        throw new AssertionError("no " + tag + " in " + Files.readString(log));
     }
 
     private static void assertHistogram(Json told, String path, double count) {

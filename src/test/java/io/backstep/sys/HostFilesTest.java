@@ -131,6 +131,19 @@ class HostFilesTest {
         assertEquals(State.LIMITED, one.state());
     }
 
+    @ParameterizedTest
+    @CsvSource({
+        "0, false, LIMITED, not allowed",
+        "1, false, OK, of any program",
+        "0, true, OK, 'of programs with CAP_SYS_PTRACE, as root''s have'"
+    })
+    void shouldTellWhoseWritesCanBeHeld(String setting, boolean capable, State state, String detail) throws IOException {
+        write("proc/sys/vm/unprivileged_userfaultfd", setting + "\n");
+        write("proc/self/status", capable ? CAP_SYS_PTRACE : NO_CAPABILITY);
+
+        expect("holding writes", state, detail);
+    }
+
     private HostFiles files(int processors) {
         return new HostFiles(root, processors);
     }
