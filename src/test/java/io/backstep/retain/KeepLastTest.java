@@ -17,7 +17,6 @@ class KeepLastTest {
     private static final Checkpoint B = new Checkpoint(3, 0, null);
     private static final Checkpoint C = new Checkpoint(7, 10, null);
     private static final List<Checkpoint> ALL = List.of(A, B, C);
-    private static final long NO_LIMIT = Long.MAX_VALUE;
 
     @ParameterizedTest
     @ValueSource(ints = {0, -1})
@@ -39,21 +38,14 @@ class KeepLastTest {
     }
 
     @Test
-    void shouldFindTheNewestBelowALimit() {
-        KeepLast keep = new KeepLast(3);
-        assertEquals(C, keep.newestBelow(ALL, NO_LIMIT, 100));
-        assertEquals(B, keep.newestBelow(ALL, 7, 100));
-        assertEquals(A, keep.newestBelow(ALL, 3, 100));
-        assertNull(keep.newestBelow(ALL, 2, 100));
-        assertNull(keep.newestBelow(List.of(), NO_LIMIT, 100));
+    void shouldTryTheNewestFirst() {
+        assertEquals(C, new KeepLast(3).first(ALL, 100, 0));
+        assertNull(new KeepLast(3).first(List.of(), 100, 0));
     }
 
     @Test
-    void shouldFindNoneThatWasTakenAfterTheError() {
-        KeepLast keep = new KeepLast(3);
-        assertEquals(C, keep.newestBelow(ALL, NO_LIMIT, 10));
-        assertEquals(B, keep.newestBelow(ALL, NO_LIMIT, 9));
-        assertEquals(A, keep.newestBelow(ALL, NO_LIMIT, -1));
-        assertNull(keep.newestBelow(ALL, NO_LIMIT, -11));
+    void shouldReachBackOneIntervalForEach() {
+        assertEquals(150, new KeepLast(3).longestNs(50));
+        assertEquals(Long.MAX_VALUE, new KeepLast(Integer.MAX_VALUE).longestNs(1L << 40));
     }
 }

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.backstep.retain;
+
+import java.util.List;
+
+import io.backstep.core.Checkpoint;
+
+/**
+ * Which checkpoints are kept, and which is tried first. Says what to drop and drops nothing itself; for a capture it
+ * allocates nothing. Immutable.
+ */
+public interface Retention {
+    /**
+     * The checkpoint to drop, never the newest, or null if all stay. Asked again after each drop until it is null.
+     *
+     * @param oldestFirst the kept checkpoints; of their ages counts that at the capture of the newest
+     */
+    Checkpoint excess(List<Checkpoint> oldestFirst);
+
+    /**
+     * The checkpoint to try for an error, or null if there is none; the newest, unless a retention knows better.
+     *
+     * @param oldestFirst those that can be tried
+     * @param noticedNs when the error was noticed first, by the clock of the checkpoints
+     * @param occurredNs when it occurred at the latest, as far as is known from its detector and from attempts that
+     *     failed
+     */
+    default Checkpoint first(List<Checkpoint> oldestFirst, long noticedNs, long occurredNs) {
+        return oldestFirst.isEmpty() ? null : oldestFirst.get(oldestFirst.size() - 1);
+    }
+
+    /** How old the oldest kept checkpoint becomes, if each capture comes in time. */
+    long longestNs(long intervalNs);
+}
