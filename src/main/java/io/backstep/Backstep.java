@@ -21,6 +21,7 @@ import io.backstep.engine.RollbackRecord;
 import io.backstep.predict.Prediction;
 import io.backstep.predict.Prices;
 import io.backstep.retain.KeepLast;
+import io.backstep.retain.Retention;
 import io.backstep.sys.HostPrices;
 import io.backstep.sys.Inheritance;
 import io.backstep.sys.JvmOptions;
@@ -71,11 +72,10 @@ public final class Backstep implements AutoCloseable {
         EngineOptions options = new EngineOptions(context.intervalNs,
                 context.isThereBefore() && context.discipline == Discipline.COPY, context.discipline, context.prediction,
                 prices(context), context.durationNs);
-        KeepLast retention = new KeepLast(context.keep);
         Target target = context.openTarget();
         Engine engine = null;
         try {
-            engine = new Engine(options, target, retention, context.memoryBudgetBytes, context.faults,
+            engine = new Engine(options, target, context.retention, context.memoryBudgetBytes, context.faults,
                     context.listener, System::nanoTime);
             engine.onStart();
             Backstep backstep = new Backstep(context, target, engine);
@@ -281,7 +281,7 @@ public final class Backstep implements AutoCloseable {
         private long intervalNs = INTERVAL_NS_DEFAULT;
         private Discipline discipline = Discipline.COPY;
         private Prediction prediction = Prediction.COST;
-        private int keep = KEEP_DEFAULT;
+        private Retention retention = new KeepLast(KEEP_DEFAULT);
         private long memoryBudgetBytes = Long.MAX_VALUE;
         private long durationNs = Long.MAX_VALUE;
         private FaultPlan faults = FaultPlan.NONE;
@@ -387,8 +387,14 @@ public final class Backstep implements AutoCloseable {
             return this;
         }
 
+        /** Keeps the newest checkpoints, so many of them. */
         public Context keep(int checkpoints) {
-            keep = checkpoints;
+            return retention(new KeepLast(checkpoints));
+        }
+
+        /** Which checkpoints are kept. Default: the newest {@value #KEEP_DEFAULT}. */
+        public Context retention(Retention ofCheckpoints) {
+            retention = ofCheckpoints;
             return this;
         }
 
@@ -423,10 +429,12 @@ public final class Backstep implements AutoCloseable {
                 throw new IllegalArgumentException("either a program, a process or regions: program is " + command
                         + ", process is " + pid + ", regions are " + regions.keySet());
             }
+            long longestNs = retention.longestNs(intervalNs);
+            long reach = longestNs == Long.MAX_VALUE ? longestNs : longestNs / Math.max(1, intervalNs);
             detectors.forEach((detector, everyCaptures) -> {
-                if (everyCaptures > keep) {
+                if (everyCaptures > reach) {
                     throw new IllegalArgumentException("detector " + detector.name() + " is asked every "
-                            + everyCaptures + " captures, but only " + keep
+                            + everyCaptures + " captures, but only " + reach
                             + " are kept: what it finds may be in all of them");
                 }
             });

@@ -3,14 +3,18 @@ package io.backstep.cli;
 
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
 import java.util.function.Consumer;
 
 import io.backstep.Backstep;
 import io.backstep.core.BackstepException;
 import io.backstep.core.Units;
 import io.backstep.engine.RunRecord;
+import io.backstep.report.Figures;
 import io.backstep.report.HistogramLog;
 import io.backstep.report.JsonReport;
+import io.backstep.retain.KeepCoverage;
+import io.backstep.retain.Outlook;
 import io.backstep.sys.Host;
 import io.backstep.sys.Signals;
 import org.HdrHistogram.Histogram;
@@ -43,8 +47,17 @@ final class Protection {
 
     /** For somebody who looks at the output as it comes. */
     void tellOutputDelay() {
-        console.info("output comes " + Units.formatDuration(options.outputDelayNs())
-                + " late, and later after a rollback (--interval times --keep; --output pass switches that off)");
+        console.info("output comes " + Units.formatDuration(options.retention().longestNs(options.intervalNs()))
+                + " late, and later after a rollback (as far back as checkpoints are kept; --output pass switches that off)");
+    }
+
+    private void tellCoverage() {
+        if (options.retention() instanceof KeepCoverage keep) {
+            Outlook outlook = Outlook.of(keep, keep.latency(), options.intervalNs());
+            console.info(String.format(Locale.ROOT, "%.2f%% of the errors are covered by %d checkpoints, up to %s back; "
+                    + "each loses %s of work", 100 * outlook.coverage(), outlook.mostKept(),
+                    Figures.millis(outlook.longestNs() / 1e6), Figures.millis(outlook.lostNs() / 1e6)));
+        }
     }
 
     /**
@@ -54,6 +67,7 @@ final class Protection {
      */
     int run(Backstep.Context context) {
         options.apply(context);
+        tellCoverage();
         context.listener(console);
         RunRecord run;
         List<Histogram> histograms;

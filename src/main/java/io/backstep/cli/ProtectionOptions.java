@@ -18,6 +18,12 @@ import io.backstep.inject.InjectionPlan;
 import io.backstep.predict.Prediction;
 import io.backstep.report.HistogramLog;
 import io.backstep.report.JsonReport;
+import io.backstep.retain.ErrorLatency;
+import io.backstep.retain.KeepCoverage;
+import io.backstep.retain.KeepLast;
+import io.backstep.retain.KeepSpan;
+import io.backstep.retain.RecoveryOrder;
+import io.backstep.retain.Retention;
 import io.backstep.sys.NativeProcess;
 import io.backstep.sys.Signals;
 import picocli.CommandLine.ITypeConverter;
@@ -27,6 +33,7 @@ import picocli.CommandLine.TypeConversionException;
 /** The options that {@code run} and {@code attach} share. */
 final class ProtectionOptions {
     private static final List<String> MEMORY_AREAS = List.of("heap", "stack", "data");
+    private static final double COVERAGE_DEFAULT = 0.99;
 
     @Option(names = "--interval", paramLabel = "TIME", defaultValue = "50ms", converter = Duration.class,
             description = "Time between two captures (default: ${DEFAULT-VALUE}).")
@@ -47,9 +54,25 @@ final class ProtectionOptions {
                     + "(default: ${DEFAULT-VALUE}).")
     private Prediction prediction;
 
-    @Option(names = "--keep", paramLabel = "N", defaultValue = "3",
-            description = "How many checkpoints are kept (default: ${DEFAULT-VALUE}).")
-    private int keep;
+    @Option(names = "--keep", paramLabel = "N|TIME", converter = Keeping.class,
+            description =
+                    "Which checkpoints are kept: the newest N, or those of a history as long as TIME, such as 2s "
+                    + "(default: 3).")
+    private Retention keep;
+
+    @Option(names = "--error-latency", paramLabel = "SPEC", converter = Latency.class,
+            description =
+                    "How long after a fault its error is noticed: exp:mean=20ms, uniform:0..1s, "
+                    + "lognormal:median=5ms,sigma=1.5, weibull:scale=20ms,shape=0.5, hist:FILE (an HdrHistogram log) or "
+                    + "mix:0.9*exp:mean=1ms+0.1*uniform:0..2s. Instead of --keep: few checkpoints are kept, at "
+                    + "distances that grow with age, for --coverage. See 'backstep retain'.")
+    private ErrorLatency errorLatency;
+
+    @Option(names = "--coverage", paramLabel = "P",
+            description =
+                    "With --error-latency: the probability that a checkpoint from before the fault is kept when an "
+                    + "error is noticed (default: 0.99).")
+    private Double coverage;
 
     @Option(names = "--memory-budget", paramLabel = "SIZE", converter = Bytes.class,
             description =
@@ -91,6 +114,8 @@ final class ProtectionOptions {
                     "error, warn, info or debug (default: ${DEFAULT-VALUE}). What is told goes to standard error.")
     private LogLevel log;
 
+    private Retention retention;
+
     /** How much is told. */
     enum LogLevel { error, warn, info, debug }
 
@@ -106,9 +131,35 @@ final class ProtectionOptions {
         return histograms;
     }
 
-    /** For how long output can be taken back, and so is held. */
-    long outputDelayNs() {
-        return intervalNs > Long.MAX_VALUE / Math.max(1, keep) ? Long.MAX_VALUE : intervalNs * keep;
+    long intervalNs() {
+        return intervalNs;
+    }
+
+    /**
+     * Which checkpoints are kept; always the same object.
+     *
+     * @throws IllegalArgumentException the options contradict each other
+     */
+    Retention retention() {
+        if (retention == null) {
+            retention = newRetention();
+        }
+        return retention;
+    }
+
+    private Retention newRetention() {
+        if (errorLatency == null) {
+            if (coverage != null) {
+                throw new IllegalArgumentException("--coverage " + coverage + " needs --error-latency");
+            }
+            return keep == null ? new KeepLast(Backstep.Context.KEEP_DEFAULT) : keep;
+        }
+        if (keep != null) {
+            throw new IllegalArgumentException(
+                    "either --keep or --error-latency " + errorLatency + ", but both are given");
+        }
+        return KeepCoverage.ofFew(errorLatency, coverage == null ? COVERAGE_DEFAULT : coverage, intervalNs,
+                new RecoveryOrder(errorLatency, RecoveryOrder.ROLLBACK_NS_DEFAULT));
     }
 
     /** Sets a context up, but for its target; cross-checks and refuses what cannot work. */
@@ -116,9 +167,6 @@ final class ProtectionOptions {
         if (intervalNs < 1_000_000) {
             throw new IllegalArgumentException(
                     "--interval must be at least 1ms, not " + Units.formatDuration(intervalNs));
-        }
-        if (keep < 1) {
-            throw new IllegalArgumentException("--keep must be at least 1, not " + keep);
         }
         if (report != null) {
             JsonReport.check(report);
@@ -129,7 +177,7 @@ final class ProtectionOptions {
         context.intervalNs(intervalNs)
                 .capture(discipline)
                 .prediction(prediction)
-                .keep(keep)
+                .retention(retention())
                 .memoryBudgetBytes(memoryBudget == null ? Memory.halfOfFree() : memoryBudget);
         if (durationNs != null) {
             context.durationNs(durationNs);
@@ -160,6 +208,33 @@ final class ProtectionOptions {
         return Stream.of(known).filter(each -> key.apply(each).equals(text)).findFirst().orElseThrow(
                 () -> new TypeConversionException("'" + text + "' is not one of "
                         + Stream.of(known).map(key).collect(Collectors.joining(", "))));
+    }
+
+    /** "3" or "2s" as a retention. */
+    static final class Keeping implements ITypeConverter<Retention> {
+        @Override
+        public Retention convert(String text) {
+            try {
+                return text.matches("-?\\d+")
+                        ? new KeepLast(Integer.parseInt(text)) : new KeepSpan(Units.parseDurationNs(text));
+            } catch (NumberFormatException e) {
+                throw new TypeConversionException("'" + text + "' is too large a number");
+            } catch (IllegalArgumentException e) {
+                throw new TypeConversionException(e.getMessage());
+            }
+        }
+    }
+
+    /** "exp:mean=20ms" as an error latency. */
+    static final class Latency implements ITypeConverter<ErrorLatency> {
+        @Override
+        public ErrorLatency convert(String text) {
+            try {
+                return ErrorLatency.parse(text);
+            } catch (IllegalArgumentException e) {
+                throw new TypeConversionException(e.getMessage());
+            }
+        }
     }
 
     /** "cow" as a discipline. */

@@ -31,9 +31,8 @@ final class RunCommand implements Callable<Integer> {
     @Option(names = "--output", paramLabel = "hold|pass", defaultValue = "hold",
             description =
                     "hold: standard output and error wait until no kept checkpoint can take them back, about "
-                    + "interval times keep, "
-                    + "so that nothing is written twice; pass: the program writes where it would without backstep "
-                    + "(default: ${DEFAULT-VALUE}).")
+                    + "interval times keep, so that nothing is written twice; pass: the program writes where it would "
+                    + "without backstep (default: ${DEFAULT-VALUE}).")
     private OutputMode output;
 
     @Parameters(paramLabel = "-- PROGRAM ARG...", arity = "1..*",

@@ -12,7 +12,7 @@ import io.backstep.core.Checkpoint;
 import io.backstep.core.ExecutionState;
 import io.backstep.core.LongVector;
 import io.backstep.core.Target;
-import io.backstep.retain.KeepLast;
+import io.backstep.retain.Retention;
 import io.backstep.store.CheckpointStore;
 
 /**
@@ -26,7 +26,7 @@ final class Captures implements AutoCloseable {
 
     private final Target target;
     private final CheckpointStore store;
-    private final KeepLast retention;
+    private final Retention retention;
     private final Forecast forecast;
     private final RunLog log;
     private final Capture capture = new Capture();
@@ -38,7 +38,7 @@ final class Captures implements AutoCloseable {
     private long nextId = 1;
 
     /** States that the store is done with come back through the given queue. */
-    Captures(Target target, CheckpointStore store, KeepLast retention, Forecast forecast, RunLog log,
+    Captures(Target target, CheckpointStore store, Retention retention, Forecast forecast, RunLog log,
             Deque<ExecutionState> freeStates) {
         this.target = target;
         this.store = store;

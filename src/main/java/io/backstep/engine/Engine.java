@@ -16,7 +16,7 @@ import io.backstep.core.Fault;
 import io.backstep.core.FaultPlan;
 import io.backstep.core.Target;
 import io.backstep.core.TargetEvent;
-import io.backstep.retain.KeepLast;
+import io.backstep.retain.Retention;
 import io.backstep.store.CheckpointStore;
 import org.HdrHistogram.Histogram;
 import org.agrona.concurrent.Agent;
@@ -38,6 +38,7 @@ public final class Engine implements Agent, AutoCloseable {
     private final LongSupplier clock;
     private final RunLog log = new RunLog();
     private final IntervalTimer timer;
+    private final Retention retention;
     private final Recovery recovery;
     private final Forecast forecast;
     private final Captures captures;
@@ -57,10 +58,11 @@ public final class Engine implements Agent, AutoCloseable {
      * @param budgetBytes for frames and their tables
      * @param clock the clock of the target's deadlines: System.nanoTime, but in tests
      */
-    public Engine(EngineOptions options, Target target, KeepLast retention, long budgetBytes, FaultPlan faults,
+    public Engine(EngineOptions options, Target target, Retention retention, long budgetBytes, FaultPlan faults,
             EngineListener listener, LongSupplier clock) {
         this.options = options;
         this.target = target;
+        this.retention = retention;
         this.listener = listener;
         this.clock = clock;
         Deque<ExecutionState> states = Captures.newStateQueue();
@@ -187,7 +189,7 @@ public final class Engine implements Agent, AutoCloseable {
     private void tellHistoryDropped() {
         if (captures.isHistoryDropped()) {
             warn("the memory budget of " + store.budgetBytes()
-                    + " bytes is used up: older checkpoints were dropped early");
+                    + " bytes is used up: older checkpoints were dropped early" + retention.shortfall(store.checkpoints()));
         }
         if (captures.lostPages() > 0) {
             warn("memory was given back before it was saved: the checkpoints before that are gone; --capture copy keeps "
@@ -278,7 +280,7 @@ public final class Engine implements Agent, AutoCloseable {
     }
 
     private DetectionRecord noted(String detector, String what, long now, long earliestNs, long occurredNs) {
-        if (recovery.errorNoticed(earliestNs, occurredNs)) {
+        if (recovery.errorNoticed(earliestNs, occurredNs, now)) {
             log.lastRollbackFailed();
         }
         return log.detected(detector, what, now);
@@ -291,7 +293,7 @@ public final class Engine implements Agent, AutoCloseable {
         log.rollbacksSince(rollbacksTold).forEach(listener::rolledBack);
     }
 
-    /** Tries checkpoints from the newest on, those that are left to try. */
+    /** Tries the checkpoints that are left to try, each time the one most worth it. */
     private boolean rollBackToBest(long errorNs) {
         if (!isProtecting) {
             return false;

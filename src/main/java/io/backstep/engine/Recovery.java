@@ -4,7 +4,8 @@ package io.backstep.engine;
 import java.util.List;
 
 import io.backstep.core.Checkpoint;
-import io.backstep.retain.KeepLast;
+import io.backstep.retain.Retention;
+import org.agrona.collections.LongHashSet;
 
 /**
  * Which checkpoint to try when an error is noticed, and whether an error is the one that a rollback was to undo, come
@@ -15,26 +16,30 @@ import io.backstep.retain.KeepLast;
  * checkpoint already held the fault's effect, the error shows again after about as long. So for one and a half times the
  * age and one interval the rollback is on probation: no capture is taken, and such an error is the same.
  *
- * <p>The same error escalates to the next older checkpoint, a new one starts with the newest. But a checkpoint that
- * was restored three times with none better in between holds something that nobody sees: then older ones are tried, too.
+ * <p>The same error escalates to an older checkpoint, for a new one all can be tried; retention says which first. But a
+ * checkpoint that was restored three times with none better in between holds something that nobody sees: then older ones
+ * are tried, too.
  */
 final class Recovery {
     private static final int MOST_IN_A_ROW = 3;
 
-    private final KeepLast retention;
+    private final Retention retention;
     private final long intervalNs;
+    private final LongHashSet tried = new LongHashSet();
     private boolean onProbation;
     private boolean restored; // ever
     private boolean givenUp;
     private long rollbackNs;
     private long probationEndNs;
+    private long noticedNs;
     private long occurredNs;
-    private long triedId;
+    private long failedId;
     private int attempt;
     private long restoredId;
+    private long restoredAtNs;
     private int restoredInARow;
 
-    Recovery(KeepLast retention, long intervalNs) {
+    Recovery(Retention retention, long intervalNs) {
         this.retention = retention;
         this.intervalNs = intervalNs;
     }
@@ -59,13 +64,18 @@ final class Recovery {
      *
      * @param earliestNs when it occurred at the earliest
      * @param latestNs when it occurred at the latest: checkpoints taken later are not tried
-     * @return true if it is the same error as before, which the rollback did not undo
+     * @return true if it is the same error as before, which the rollback did not undo: it is as old as the checkpoint
+     *     that was restored, or older
      */
-    boolean errorNoticed(long earliestNs, long latestNs) {
-        occurredNs = latestNs;
+    boolean errorNoticed(long earliestNs, long latestNs, long nowNs) {
         boolean isSame = isSame(earliestNs);
-        if (!isSame) {
-            triedId = Long.MAX_VALUE;
+        if (isSame) {
+            occurredNs = restoredAtNs - latestNs < 0 ? restoredAtNs : latestNs;
+        } else {
+            noticedNs = nowNs;
+            occurredNs = latestNs;
+            tried.clear();
+            failedId = Long.MAX_VALUE;
             attempt = 0;
             givenUp = false;
         }
@@ -83,9 +93,17 @@ final class Recovery {
 
     /** The next checkpoint to try for this error, or null if all were tried. */
     Checkpoint next(List<Checkpoint> oldestFirst) {
-        Checkpoint newest = retention.newestBelow(oldestFirst, triedId, occurredNs);
-        boolean failedEnough = newest != null && newest.id() == restoredId && restoredInARow >= MOST_IN_A_ROW;
-        return failedEnough ? retention.newestBelow(oldestFirst, restoredId, occurredNs) : newest;
+        Checkpoint best = best(oldestFirst, failedId);
+        boolean failedEnough = best != null && best.id() == restoredId && restoredInARow >= MOST_IN_A_ROW;
+        return failedEnough ? best(oldestFirst, restoredId) : best;
+    }
+
+    private Checkpoint best(List<Checkpoint> oldestFirst, long idLimit) {
+        List<Checkpoint> left = oldestFirst.stream()
+                .filter(checkpoint -> checkpoint.id() < idLimit && !tried.contains(checkpoint.id())
+                        && checkpoint.atNs() - occurredNs <= 0)
+                .toList();
+        return retention.first(left, noticedNs, occurredNs);
     }
 
     /** Which try for this error the next one is, from 1. */
@@ -95,7 +113,7 @@ final class Recovery {
 
     /** A checkpoint was tried, with success or refused. */
     void tried(Checkpoint checkpoint) {
-        triedId = checkpoint.id();
+        tried.add(checkpoint.id());
         attempt++;
     }
 
@@ -113,6 +131,8 @@ final class Recovery {
         givenUp = false;
         restoredInARow = checkpoint.id() == restoredId ? restoredInARow + 1 : 1;
         restoredId = checkpoint.id();
+        restoredAtNs = checkpoint.atNs();
+        failedId = checkpoint.id();
     }
 
     /** The last one was chosen by somebody else, who may choose it again and again. */

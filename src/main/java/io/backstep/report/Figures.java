@@ -6,7 +6,7 @@ import java.math.RoundingMode;
 import java.util.Locale;
 
 /** Numbers for people: few digits, and a unit that keeps them short. */
-final class Figures {
+public final class Figures {
     private static final String[] TIME_UNITS = {" us", " ms", " s"};
     private static final String[] SIZE_UNITS = {" B", " KiB", " MiB", " GiB", " TiB"};
     private static final double US_PER_MINUTE = 60e6;
@@ -15,7 +15,7 @@ final class Figures {
     private Figures() {
     }
 
-    static String micros(double us) {
+    public static String micros(double us) {
         if (us >= US_PER_MINUTE) {
             long seconds = Math.round(us / 1e6);
             return seconds < SECONDS_PER_HOUR
@@ -25,7 +25,7 @@ final class Figures {
         return scaled(us, 1000, TIME_UNITS);
     }
 
-    static String millis(double ms) {
+    public static String millis(double ms) {
         return micros(ms * 1000);
     }
 
@@ -34,15 +34,15 @@ final class Figures {
         return String.format(Locale.ROOT, "%.3f s", atMs / 1000);
     }
 
-    static String bytes(long bytes) {
+    public static String bytes(long bytes) {
         return scaled(bytes, 1024, SIZE_UNITS);
     }
 
-    static String percent(double share) {
+    public static String percent(double share) {
         return number(share * 100) + "%";
     }
 
-    static String number(double value) {
+    public static String number(double value) {
         return Double.isFinite(value) ? plain(rounded(value)) : "unknown";
     }
 

@@ -137,6 +137,26 @@ public final class KeepCoverage implements Retention {
         return count == 0 ? null : oldestFirst.get(count - 1 - order.first(agesNs, noticedNs - occurredNs));
     }
 
+    /** The coverage that some checkpoints give until the next capture. */
+    double coverageOf(List<Checkpoint> oldestFirst) {
+        double ageNs = oldestFirst.get(oldestFirst.size() - 1).atNs() - oldestFirst.get(0).atNs();
+        return latency.atMostOnAverage(ageNs, ageNs + intervalNs);
+    }
+
+    @Override
+    public String shortfall(List<Checkpoint> oldestFirst) {
+        double achieved = coverageOf(oldestFirst);
+        return achieved >= coverage ? ""
+                : "; of the errors " + below(achieved) + " are covered, not " + LatencyText.format(coverage);
+    }
+
+    /** In tenths, so that what hardly changes is not told again. */
+    private static String below(double achieved) {
+        double tenths = Math.floor(achieved * 10) / 10;
+        return achieved >= 0.9 ? "more than 0.9" : LatencyText.format(tenths) + " to " + LatencyText.format(tenths + 0.1);
+    }
+
+    /** The coverage that is asked for. */
     public double coverage() {
         return coverage;
     }

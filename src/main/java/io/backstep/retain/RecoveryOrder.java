@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.backstep.retain;
 
+import java.util.Arrays;
+
 /**
  * The order of attempts with the least expected time from an error to a correct run that has come as far again.
  *
@@ -18,6 +20,9 @@ package io.backstep.retain;
  * <p>A restart comes last in each order and so has no part in the choice. Immutable.
  */
 public final class RecoveryOrder {
+    /** What a rollback takes if nobody has measured it. */
+    public static final long ROLLBACK_NS_DEFAULT = 1_000_000;
+
     private final ErrorLatency latency;
     private final double rollbackNs;
 
@@ -45,7 +50,7 @@ public final class RecoveryOrder {
         for (int at = next[0]; at < agesNs.length; at = next[at + 1]) {
             order[length++] = at;
         }
-        return java.util.Arrays.copyOf(order, length);
+        return Arrays.copyOf(order, length);
     }
 
     /**

@@ -29,6 +29,11 @@ public interface Retention {
         return oldestFirst.isEmpty() ? null : oldestFirst.get(oldestFirst.size() - 1);
     }
 
+    /** What is less than was asked for with these checkpoints, to follow a message; empty if nothing is. */
+    default String shortfall(List<Checkpoint> oldestFirst) {
+        return "";
+    }
+
     /** How old the oldest kept checkpoint becomes, if each capture comes in time. */
     long longestNs(long intervalNs);
 }

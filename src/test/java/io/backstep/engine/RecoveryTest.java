@@ -9,7 +9,11 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.util.List;
 
 import io.backstep.core.Checkpoint;
+import io.backstep.retain.ErrorLatency;
+import io.backstep.retain.KeepCoverage;
 import io.backstep.retain.KeepLast;
+import io.backstep.retain.RecoveryOrder;
+import io.backstep.retain.Retention;
 import org.junit.jupiter.api.Test;
 
 class RecoveryTest {
@@ -22,7 +26,7 @@ class RecoveryTest {
 
     /** By somebody who does not know when it occurred. */
     private boolean noticed(long nowNs) {
-        return recovery.errorNoticed(recovery.assumedEarliestNs(nowNs), nowNs);
+        return recovery.errorNoticed(recovery.assumedEarliestNs(nowNs), nowNs, nowNs);
     }
 
     @Test
@@ -100,7 +104,7 @@ class RecoveryTest {
         recovery.tried(THIRD);
         recovery.rolledBack(THIRD, 400, 410);
 
-        assertFalse(recovery.errorNoticed(401, 450));
+        assertFalse(recovery.errorNoticed(401, 450, 450));
 
         assertEquals(THIRD, recovery.next(KEPT));
         assertEquals(1, recovery.nextAttempt());
@@ -112,7 +116,7 @@ class RecoveryTest {
         recovery.tried(THIRD);
         recovery.rolledBack(THIRD, 400, 410);
 
-        assertTrue(recovery.errorNoticed(400, 9_000));
+        assertTrue(recovery.errorNoticed(400, 9_000, 9_000));
 
         assertEquals(SECOND, recovery.next(KEPT));
     }
@@ -120,17 +124,58 @@ class RecoveryTest {
     @Test
     void shouldEscalateWhenTheSameWasRestoredThreeTimes() {
         for (long nowNs = 400; nowNs < 403; nowNs++) {
-            recovery.errorNoticed(nowNs, nowNs);
+            recovery.errorNoticed(nowNs, nowNs, nowNs);
             assertEquals(THIRD, recovery.next(KEPT));
             recovery.tried(THIRD);
             recovery.rolledBack(THIRD, nowNs, nowNs);
         }
 
-        recovery.errorNoticed(403, 403);
+        recovery.errorNoticed(403, 403, 403);
         assertEquals(SECOND, recovery.next(KEPT));
 
         Checkpoint newer = new Checkpoint(10, 402, null);
         assertEquals(newer, recovery.next(List.of(FIRST, SECOND, THIRD, newer)), "a newer one is better");
+    }
+
+    /** Newest first would try them all; the latency says that only the oldest can be clean. */
+    @Test
+    void shouldTryWhatTheErrorLatencySays() {
+        Recovery byLatency = new Recovery(keep("uniform:250ns..290ns"), 50);
+        byLatency.errorNoticed(400, 400, 400);
+
+        assertEquals(FIRST, byLatency.next(KEPT));
+    }
+
+    @Test
+    void shouldTryANewerOneWhenTheBestIsRefused() {
+        Recovery byLatency = new Recovery(keep("uniform:150ns..190ns"), 50);
+        byLatency.errorNoticed(400, 400, 400);
+        assertEquals(SECOND, byLatency.next(KEPT));
+
+        byLatency.tried(SECOND);
+        assertEquals(FIRST, byLatency.next(KEPT));
+
+        byLatency.tried(FIRST);
+        assertEquals(THIRD, byLatency.next(KEPT));
+    }
+
+    /** At 400 the fault was of the early kind; since it came back from 300, it is of the late one. */
+    @Test
+    void shouldLearnFromAnAttemptThatFailed() {
+        Recovery byLatency = new Recovery(keep("mix:0.9*uniform:0..50ns+0.1*uniform:210ns..250ns"), 50);
+        byLatency.errorNoticed(400, 400, 400);
+        assertEquals(THIRD, byLatency.next(KEPT));
+        byLatency.tried(THIRD);
+        byLatency.rolledBack(THIRD, 400, 410);
+
+        byLatency.errorNoticed(400, 500, 500);
+
+        assertEquals(FIRST, byLatency.next(KEPT));
+    }
+
+    private static Retention keep(String latency) {
+        ErrorLatency parsed = ErrorLatency.parse(latency);
+        return new KeepCoverage(parsed, 0.9, 100, 3, new RecoveryOrder(parsed, 1));
     }
 
     @Test
@@ -138,7 +183,7 @@ class RecoveryTest {
         noticed(400);
         recovery.tried(FIRST);
         recovery.rolledBack(FIRST, 400, 410);
-        assertTrue(recovery.errorNoticed(399, 420));
+        assertTrue(recovery.errorNoticed(399, 420, 420));
         assertNull(recovery.next(KEPT));
         assertFalse(recovery.isGivenUp(399));
 
@@ -146,7 +191,7 @@ class RecoveryTest {
 
         assertTrue(recovery.isGivenUp(399));
         assertFalse(recovery.isGivenUp(430), "it was gone in between");
-        recovery.errorNoticed(430, 440);
+        recovery.errorNoticed(430, 440, 440);
         assertEquals(THIRD, recovery.next(KEPT));
     }
 }
