@@ -46,7 +46,7 @@ class ArchitectureTest {
             .whereLayer("engine").mayOnlyAccessLayers("core", "store", "predict", "retain")
             .whereLayer("inject").mayOnlyAccessLayers("core")
             .whereLayer("campaign").mayOnlyAccessLayers("core", "engine", "inject")
-            .whereLayer("report").mayOnlyAccessLayers("core", "engine", "campaign");
+            .whereLayer("report").mayOnlyAccessLayers("core", "engine", "campaign", "retain");
 
     @ArchTest
     static final ArchRule shouldKnowJnaInSysOnly = noClasses()

@@ -57,15 +57,15 @@ final class ProtectionOptions {
     @Option(names = "--keep", paramLabel = "N|TIME", converter = Keeping.class,
             description =
                     "Which checkpoints are kept: the newest N, or those of a history as long as TIME, such as 2s "
-                    + "(default: 3).")
+                    + "(default: 3). With --error-latency: at most N.")
     private Retention keep;
 
     @Option(names = "--error-latency", paramLabel = "SPEC", converter = Latency.class,
             description =
                     "How long after a fault its error is noticed: exp:mean=20ms, uniform:0..1s, "
                     + "lognormal:median=5ms,sigma=1.5, weibull:scale=20ms,shape=0.5, hist:FILE (an HdrHistogram log) or "
-                    + "mix:0.9*exp:mean=1ms+0.1*uniform:0..2s. Instead of --keep: few checkpoints are kept, at "
-                    + "distances that grow with age, for --coverage. See 'backstep retain'.")
+                    + "mix:0.9*exp:mean=1ms+0.1*uniform:0..2s. Then few checkpoints are kept, at distances that grow "
+                    + "with age, for --coverage; at most --keep, if that is given. See 'backstep retain'.")
     private ErrorLatency errorLatency;
 
     @Option(names = "--coverage", paramLabel = "P",
@@ -154,12 +154,15 @@ final class ProtectionOptions {
             }
             return keep == null ? new KeepLast(Backstep.Context.KEEP_DEFAULT) : keep;
         }
-        if (keep != null) {
-            throw new IllegalArgumentException(
-                    "either --keep or --error-latency " + errorLatency + ", but both are given");
+        double asked = coverage == null ? COVERAGE_DEFAULT : coverage;
+        RecoveryOrder order = new RecoveryOrder(errorLatency, RecoveryOrder.ROLLBACK_NS_DEFAULT);
+        if (keep instanceof KeepSpan) {
+            throw new IllegalArgumentException("how long the history must be follows from --error-latency "
+                    + errorLatency + ", so --keep can only be a number beside it");
         }
-        return KeepCoverage.ofFew(errorLatency, coverage == null ? COVERAGE_DEFAULT : coverage, intervalNs,
-                new RecoveryOrder(errorLatency, RecoveryOrder.ROLLBACK_NS_DEFAULT));
+        return keep instanceof KeepLast most
+                ? new KeepCoverage(errorLatency, asked, intervalNs, most.count(), order)
+                : KeepCoverage.ofFew(errorLatency, asked, intervalNs, order);
     }
 
     /** Sets a context up, but for its target; cross-checks and refuses what cannot work. */

@@ -28,8 +28,7 @@ public final class KeepCoverage implements Retention {
     /** Newest, oldest and one on the way to become the oldest. */
     public static final int LEAST_DEPTH = 3;
 
-    /** What more lost work is little, if fewer checkpoints are kept for it. */
-    private static final double LITTLE = 1.1;
+    private static final double LITTLE_MORE = 1.1;
     private static final int[] DEPTHS = {3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 48, 64, 96, 128};
 
     private final ErrorLatency latency;
@@ -71,12 +70,21 @@ public final class KeepCoverage implements Retention {
         KeepCoverage keep = null;
         for (int depth : DEPTHS) {
             keep = new KeepCoverage(latency, coverage, intervalNs, depth, order);
-            Outlook outlook = Outlook.of(keep, latency, intervalNs);
-            if (outlook.lostNs() <= LITTLE * outlook.leastLostNs()) {
+            if (isEnough(depth, Outlook.of(keep, latency, intervalNs))) {
                 break;
             }
         }
         return keep;
+    }
+
+    /** The depths from which a good one is chosen. */
+    static int[] depths() {
+        return DEPTHS.clone();
+    }
+
+    /** Whether more checkpoints would hardly lose less work: the planner's idea of few is that of {@link #ofFew}. */
+    static boolean isEnough(int depth, Outlook outlook) {
+        return outlook.mostKept() < depth || outlook.lostNs() <= LITTLE_MORE * outlook.leastLostNs();
     }
 
     /** The least age at a capture for which an oldest checkpoint of that age gives the coverage. */

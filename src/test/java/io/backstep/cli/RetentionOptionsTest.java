@@ -47,15 +47,17 @@ class RetentionOptionsTest {
         assertEquals(0.99, usual.coverage());
         assertEquals(0.9, asked.coverage());
         assertTrue(usual.spanNs() > asked.spanNs());
+        assertEquals(5, assertInstanceOf(KeepCoverage.class,
+                retention("--error-latency", "exp:mean=20ms", "--keep", "5")).depth());
     }
 
     @Test
     void shouldSayWhichOptionsContradictEachOther() {
         assertEquals("--coverage 0.9 needs --error-latency", assertThrows(
                 IllegalArgumentException.class, () -> retention("--coverage", "0.9")).getMessage());
-        assertEquals("either --keep or --error-latency exp:mean=20ms, but both are given", assertThrows(
-                IllegalArgumentException.class,
-                () -> retention("--keep", "3", "--error-latency", "exp:mean=20ms")).getMessage());
+        assertEquals("how long the history must be follows from --error-latency exp:mean=20ms, so --keep can only be a "
+                + "number beside it", assertThrows(IllegalArgumentException.class,
+                () -> retention("--keep", "3s", "--error-latency", "exp:mean=20ms")).getMessage());
     }
 
     @Test
