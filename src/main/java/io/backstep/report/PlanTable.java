@@ -102,7 +102,7 @@ public final class PlanTable {
         cells.put("lost_work_ms", row.outlook().lostNs() / NS_PER_MS);
         cells.put("recovery_ms", row.recoveryNs() / NS_PER_MS);
         cells.put("recovery_newest_first_ms", row.newestFirstNs() / NS_PER_MS);
-        cells.put("memory_bytes", row.memoryBytes());
+        cells.put("memory_bytes", Math.round(row.memoryBytes()));
         cells.put("overhead", row.overhead());
         cells.put("availability", row.availability());
         cells.put("fits", row.fits());
