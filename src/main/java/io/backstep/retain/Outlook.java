@@ -9,8 +9,8 @@ import org.hipparchus.analysis.integration.gauss.GaussIntegratorFactory;
 /**
  * What a retention achieves for errors of a latency, when its history is full and each capture comes in time.
  *
- * <p>An error is noticed u after a capture, evenly over the interval T, with checkpoints of ages a(0) = 0 < a(1) < ... < a(n) at
- * that capture. With phi(a) as the mean of F over a..a+T, and x F(x) having the mean chi(a) there:
+ * <p>An error is noticed u after a capture, evenly over the interval T, with checkpoints of ascending ages a(0) = 0 to
+ * a(n) at that capture. With phi(a) as the mean of F over a..a+T, and x F(x) having the mean chi(a) there:
  *
  * <pre>
  *   coverage              E[F(a(n) + u)]                            =  phi(a(n))
