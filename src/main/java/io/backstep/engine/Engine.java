@@ -253,7 +253,8 @@ public final class Engine implements Agent, AutoCloseable {
             return;
         }
         long told = log.rollbackCount();
-        DetectionRecord detection = noted(event.detector(), event.what(), now, earliestNs, event.latestNs(now));
+        DetectionRecord detection = noted(event.detector(), event.what(), now, earliestNs,
+                event.earliestNs(Retention.UNKNOWN_NS), event.latestNs(now));
         String detail = event.detail();
         BackstepException restless = isProtecting ? haltFailure() : null;
         boolean restored = restless == null && rollBackToBest(now);
@@ -279,8 +280,8 @@ public final class Engine implements Agent, AutoCloseable {
         }
     }
 
-    private DetectionRecord noted(String detector, String what, long now, long earliestNs, long occurredNs) {
-        if (recovery.errorNoticed(earliestNs, occurredNs, now)) {
+    private DetectionRecord noted(String detector, String what, long now, long earliestNs, long knownNs, long latestNs) {
+        if (recovery.errorNoticed(earliestNs, knownNs, latestNs, now)) {
             log.lastRollbackFailed();
         }
         return log.detected(detector, what, now);
@@ -434,7 +435,8 @@ public final class Engine implements Agent, AutoCloseable {
             throw restless;
         }
         long told = log.rollbackCount();
-        DetectionRecord detection = noted("ctl", "rollback", now, recovery.assumedEarliestNs(now), now);
+        DetectionRecord detection = noted("ctl", "rollback", now, recovery.assumedEarliestNs(now),
+                Retention.UNKNOWN_NS, now);
         boolean restored = wanted == null ? rollBackToBest(now) : rollBackTo(wanted, recovery.nextAttempt(), now);
         if (!restored) {
             target.resume();

@@ -32,6 +32,7 @@ final class Recovery {
     private long rollbackNs;
     private long probationEndNs;
     private long noticedNs;
+    private long knownEarliestNs;
     private long occurredNs;
     private long failedId;
     private int attempt;
@@ -63,17 +64,20 @@ final class Recovery {
      * Starts an error's treatment.
      *
      * @param earliestNs when it occurred at the earliest
+     * @param knownNs the same, if its detector knows, else {@link Retention#UNKNOWN_NS}
      * @param latestNs when it occurred at the latest: checkpoints taken later are not tried
      * @return true if it is the same error as before, which the rollback did not undo: it is as old as the checkpoint
      *     that was restored, or older
      */
-    boolean errorNoticed(long earliestNs, long latestNs, long nowNs) {
+    boolean errorNoticed(long earliestNs, long knownNs, long latestNs, long nowNs) {
         boolean isSame = isSame(earliestNs);
         if (isSame) {
             occurredNs = restoredAtNs - latestNs < 0 ? restoredAtNs : latestNs;
+            knownEarliestNs = Retention.UNKNOWN_NS; // what was known would have undone it
         } else {
             noticedNs = nowNs;
             occurredNs = latestNs;
+            knownEarliestNs = knownNs;
             tried.clear();
             failedId = Long.MAX_VALUE;
             attempt = 0;
@@ -103,7 +107,7 @@ final class Recovery {
                 .filter(checkpoint -> checkpoint.id() < idLimit && !tried.contains(checkpoint.id())
                         && checkpoint.atNs() - occurredNs <= 0)
                 .toList();
-        return retention.first(left, noticedNs, occurredNs);
+        return retention.first(left, noticedNs, knownEarliestNs, occurredNs);
     }
 
     /** Which try for this error the next one is, from 1. */

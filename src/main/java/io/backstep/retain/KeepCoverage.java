@@ -136,13 +136,15 @@ public final class KeepCoverage implements Retention {
     }
 
     @Override
-    public Checkpoint first(List<Checkpoint> oldestFirst, long noticedNs, long occurredNs) {
+    public Checkpoint first(List<Checkpoint> oldestFirst, long noticedNs, long earliestNs, long latestNs) {
         int count = oldestFirst.size();
         double[] agesNs = new double[count];
         for (int i = 0; i < count; i++) {
             agesNs[i] = noticedNs - oldestFirst.get(count - 1 - i).atNs();
         }
-        return count == 0 ? null : oldestFirst.get(count - 1 - order.first(agesNs, noticedNs - occurredNs));
+        double atMostNs = earliestNs == UNKNOWN_NS ? Double.POSITIVE_INFINITY : noticedNs - earliestNs;
+        return count == 0 ? null
+                : oldestFirst.get(count - 1 - order.first(agesNs, noticedNs - latestNs, atMostNs));
     }
 
     /** The coverage that some checkpoints give until the next capture. */

@@ -81,7 +81,7 @@ final class ParametricLatency implements ErrorLatency {
 
     @Override
     public double atMost(double ns) {
-        return ns <= 0 ? 0 : distribution.cumulativeProbability(ns);
+        return ns <= 0 ? 0 : ns == Double.POSITIVE_INFINITY ? 1 : distribution.cumulativeProbability(ns);
     }
 
     @Override

@@ -150,7 +150,7 @@ public final class Planner {
                 double since = (phase + 0.5) / PHASES;
                 double[] agesNs = IntStream.range(0, count).mapToDouble(i -> (ages[i] + since) * playedNs).toArray();
                 double[] candidates = some(agesNs);
-                recoverySumNs += order.expectedNs(order.order(candidates, 0), candidates, 0);
+                recoverySumNs += order.expectedNs(order.order(candidates), candidates, 0);
                 newestFirstSumNs += order.expectedNs(IntStream.range(0, count).toArray(), agesNs, 0);
                 taken++;
             }

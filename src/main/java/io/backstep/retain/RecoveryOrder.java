@@ -37,14 +37,15 @@ public final class RecoveryOrder {
      *
      * @param agesNs of the checkpoints when the error was noticed, ascending, at least one
      * @param atLeastNs the fault is known to be at least that old
+     * @param atMostNs the fault is known to be at most that old; infinity if it is not
      */
-    public int first(double[] agesNs, double atLeastNs) {
-        return next(agesNs, surviving(agesNs, atLeastNs))[0];
+    public int first(double[] agesNs, double atLeastNs, double atMostNs) {
+        return next(agesNs, surviving(agesNs, atLeastNs, atMostNs))[0];
     }
 
     /** The indexes to try one after the other, until one is clean. The last is the oldest. */
-    public int[] order(double[] agesNs, double atLeastNs) {
-        int[] next = next(agesNs, surviving(agesNs, atLeastNs));
+    public int[] order(double[] agesNs) {
+        int[] next = next(agesNs, surviving(agesNs, 0, Double.POSITIVE_INFINITY));
         int[] order = new int[agesNs.length];
         int length = 0;
         for (int at = next[0]; at < agesNs.length; at = next[at + 1]) {
@@ -69,14 +70,18 @@ public final class RecoveryOrder {
         return expected + left * restartNs;
     }
 
-    /** S at the age that is known, then at each checkpoint's; 1 if the latency cannot be what it is known to be. */
-    private double[] surviving(double[] agesNs, double atLeastNs) {
+    /**
+     * S at the age that is known, then at each checkpoint's, all times one factor. If the latency cannot be what it is
+     * known to be, nothing is clean but what is known to be.
+     */
+    private double[] surviving(double[] agesNs, double atLeastNs, double atMostNs) {
+        double most = latency.atMost(atMostNs);
+        boolean isPossible = most - latency.atMost(atLeastNs) > 0;
         double[] surviving = new double[agesNs.length + 1];
-        surviving[0] = 1 - latency.atMost(atLeastNs);
-        boolean isPossible = surviving[0] > 0;
-        for (int i = 0; i <= agesNs.length; i++) {
-            double ageNs = i == 0 ? atLeastNs : Math.max(atLeastNs, agesNs[i - 1]);
-            surviving[i] = isPossible ? 1 - latency.atMost(ageNs) : 1;
+        surviving[0] = isPossible ? most - latency.atMost(atLeastNs) : 1;
+        for (int i = 0; i < agesNs.length; i++) {
+            double left = isPossible ? most - latency.atMost(Math.max(atLeastNs, agesNs[i])) : 1;
+            surviving[i + 1] = agesNs[i] >= atMostNs ? 0 : left;
         }
         return surviving;
     }

@@ -10,6 +10,9 @@ import io.backstep.core.Checkpoint;
  * allocates nothing. Immutable.
  */
 public interface Retention {
+    /** A time that nobody knows. */
+    long UNKNOWN_NS = Long.MIN_VALUE;
+
     /**
      * The checkpoint to drop, never the newest, or null if all stay. Asked again after each drop until it is null.
      *
@@ -22,10 +25,10 @@ public interface Retention {
      *
      * @param oldestFirst those that can be tried
      * @param noticedNs when the error was noticed first, by the clock of the checkpoints
-     * @param occurredNs when it occurred at the latest, as far as is known from its detector and from attempts that
-     *     failed
+     * @param earliestNs when it occurred at the earliest, if its detector knows, else {@link #UNKNOWN_NS}
+     * @param latestNs when it occurred at the latest, as far as is known from its detector and from attempts that failed
      */
-    default Checkpoint first(List<Checkpoint> oldestFirst, long noticedNs, long occurredNs) {
+    default Checkpoint first(List<Checkpoint> oldestFirst, long noticedNs, long earliestNs, long latestNs) {
         return oldestFirst.isEmpty() ? null : oldestFirst.get(oldestFirst.size() - 1);
     }
 

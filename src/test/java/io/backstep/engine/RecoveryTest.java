@@ -26,7 +26,7 @@ class RecoveryTest {
 
     /** By somebody who does not know when it occurred. */
     private boolean noticed(long nowNs) {
-        return recovery.errorNoticed(recovery.assumedEarliestNs(nowNs), nowNs, nowNs);
+        return recovery.errorNoticed(recovery.assumedEarliestNs(nowNs), Retention.UNKNOWN_NS, nowNs, nowNs);
     }
 
     @Test
@@ -104,7 +104,7 @@ class RecoveryTest {
         recovery.tried(THIRD);
         recovery.rolledBack(THIRD, 400, 410);
 
-        assertFalse(recovery.errorNoticed(401, 450, 450));
+        assertFalse(recovery.errorNoticed(401, Retention.UNKNOWN_NS, 450, 450));
 
         assertEquals(THIRD, recovery.next(KEPT));
         assertEquals(1, recovery.nextAttempt());
@@ -116,7 +116,7 @@ class RecoveryTest {
         recovery.tried(THIRD);
         recovery.rolledBack(THIRD, 400, 410);
 
-        assertTrue(recovery.errorNoticed(400, 9_000, 9_000));
+        assertTrue(recovery.errorNoticed(400, Retention.UNKNOWN_NS, 9_000, 9_000));
 
         assertEquals(SECOND, recovery.next(KEPT));
     }
@@ -124,13 +124,13 @@ class RecoveryTest {
     @Test
     void shouldEscalateWhenTheSameWasRestoredThreeTimes() {
         for (long nowNs = 400; nowNs < 403; nowNs++) {
-            recovery.errorNoticed(nowNs, nowNs, nowNs);
+            recovery.errorNoticed(nowNs, Retention.UNKNOWN_NS, nowNs, nowNs);
             assertEquals(THIRD, recovery.next(KEPT));
             recovery.tried(THIRD);
             recovery.rolledBack(THIRD, nowNs, nowNs);
         }
 
-        recovery.errorNoticed(403, 403, 403);
+        recovery.errorNoticed(403, Retention.UNKNOWN_NS, 403, 403);
         assertEquals(SECOND, recovery.next(KEPT));
 
         Checkpoint newer = new Checkpoint(10, 402, null);
@@ -141,7 +141,7 @@ class RecoveryTest {
     @Test
     void shouldTryWhatTheErrorLatencySays() {
         Recovery byLatency = new Recovery(keep("uniform:250ns..290ns"), 50);
-        byLatency.errorNoticed(400, 400, 400);
+        byLatency.errorNoticed(400, Retention.UNKNOWN_NS, 400, 400);
 
         assertEquals(FIRST, byLatency.next(KEPT));
     }
@@ -149,7 +149,7 @@ class RecoveryTest {
     @Test
     void shouldTryANewerOneWhenTheBestIsRefused() {
         Recovery byLatency = new Recovery(keep("uniform:150ns..190ns"), 50);
-        byLatency.errorNoticed(400, 400, 400);
+        byLatency.errorNoticed(400, Retention.UNKNOWN_NS, 400, 400);
         assertEquals(SECOND, byLatency.next(KEPT));
 
         byLatency.tried(SECOND);
@@ -159,16 +159,27 @@ class RecoveryTest {
         assertEquals(THIRD, byLatency.next(KEPT));
     }
 
+    /** By the latency alone only the oldest could be clean. */
+    @Test
+    void shouldTryTheNewestThatIsKnownToBeClean() {
+        Recovery byLatency = new Recovery(keep("uniform:250ns..290ns"), 50);
+        byLatency.errorNoticed(310, 310, 310, 400);
+        assertEquals(THIRD, byLatency.next(KEPT));
+
+        byLatency.errorNoticed(210, 210, 310, 400);
+        assertEquals(SECOND, byLatency.next(KEPT));
+    }
+
     /** At 400 the fault was of the early kind; since it came back from 300, it is of the late one. */
     @Test
     void shouldLearnFromAnAttemptThatFailed() {
         Recovery byLatency = new Recovery(keep("mix:0.9*uniform:0..50ns+0.1*uniform:210ns..250ns"), 50);
-        byLatency.errorNoticed(400, 400, 400);
+        byLatency.errorNoticed(400, Retention.UNKNOWN_NS, 400, 400);
         assertEquals(THIRD, byLatency.next(KEPT));
         byLatency.tried(THIRD);
         byLatency.rolledBack(THIRD, 400, 410);
 
-        byLatency.errorNoticed(400, 500, 500);
+        byLatency.errorNoticed(400, Retention.UNKNOWN_NS, 500, 500);
 
         assertEquals(FIRST, byLatency.next(KEPT));
     }
@@ -183,7 +194,7 @@ class RecoveryTest {
         noticed(400);
         recovery.tried(FIRST);
         recovery.rolledBack(FIRST, 400, 410);
-        assertTrue(recovery.errorNoticed(399, 420, 420));
+        assertTrue(recovery.errorNoticed(399, Retention.UNKNOWN_NS, 420, 420));
         assertNull(recovery.next(KEPT));
         assertFalse(recovery.isGivenUp(399));
 
@@ -191,7 +202,7 @@ class RecoveryTest {
 
         assertTrue(recovery.isGivenUp(399));
         assertFalse(recovery.isGivenUp(430), "it was gone in between");
-        recovery.errorNoticed(430, 440, 440);
+        recovery.errorNoticed(430, Retention.UNKNOWN_NS, 440, 440);
         assertEquals(THIRD, recovery.next(KEPT));
     }
 }

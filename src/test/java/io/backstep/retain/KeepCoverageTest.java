@@ -148,9 +148,9 @@ class KeepCoverageTest {
         Checkpoint old = new Checkpoint(1, 0, null);
         Checkpoint young = new Checkpoint(2, 199 * MS, null);
 
-        assertEquals(old, keep.first(List.of(old, young), 200 * MS, 200 * MS));
-        assertEquals(young, keep.first(List.of(young), 200 * MS, 200 * MS));
-        assertNull(keep.first(List.of(), 200 * MS, 200 * MS));
+        assertEquals(old, keep.first(List.of(old, young), 200 * MS, Retention.UNKNOWN_NS, 200 * MS));
+        assertEquals(young, keep.first(List.of(young), 200 * MS, Retention.UNKNOWN_NS, 200 * MS));
+        assertNull(keep.first(List.of(), 200 * MS, Retention.UNKNOWN_NS, 200 * MS));
     }
 
     @Test

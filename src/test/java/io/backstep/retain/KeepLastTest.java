@@ -39,8 +39,8 @@ class KeepLastTest {
 
     @Test
     void shouldTryTheNewestFirst() {
-        assertEquals(C, new KeepLast(3).first(ALL, 100, 0));
-        assertNull(new KeepLast(3).first(List.of(), 100, 0));
+        assertEquals(C, new KeepLast(3).first(ALL, 100, Retention.UNKNOWN_NS, 0));
+        assertNull(new KeepLast(3).first(List.of(), 100, Retention.UNKNOWN_NS, 0));
     }
 
     @Test

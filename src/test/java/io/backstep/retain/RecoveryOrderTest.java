@@ -15,6 +15,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 class RecoveryOrderTest {
     private static final long MS = 1_000_000;
     private static final long SEED = 11;
+    private static final double NOT_KNOWN = Double.POSITIVE_INFINITY;
 
     private static double[] ages(double... ms) {
         return Arrays.stream(ms).map(age -> age * MS).toArray();
@@ -32,14 +33,14 @@ class RecoveryOrderTest {
     void shouldTryTheNewestFirstWhenErrorsShowAtOnce() {
         RecoveryOrder order = new RecoveryOrder(ErrorLatency.parse("exp:mean=1ms"), MS);
 
-        assertEquals(0, order.first(ages(20, 70, 120), 0));
+        assertEquals(0, order.first(ages(20, 70, 120), 0, NOT_KNOWN));
     }
 
     @Test
     void shouldNotTryWhatIsHardlyClean() {
         RecoveryOrder order = new RecoveryOrder(ErrorLatency.parse("uniform:90ms..100ms"), MS);
 
-        assertArrayEquals(new int[] {2, 3}, order.order(ages(20, 70, 120, 170), 0));
+        assertArrayEquals(new int[] {2, 3}, order.order(ages(20, 70, 120, 170)));
     }
 
     @Test
@@ -47,15 +48,23 @@ class RecoveryOrderTest {
         RecoveryOrder order = new RecoveryOrder(ErrorLatency.parse("mix:0.9*exp:mean=1ms+0.1*uniform:100ms..110ms"), MS);
         double[] left = ages(70, 95, 120);
 
-        assertEquals(0, order.first(left, 0));
-        assertEquals(2, order.first(left, 20 * MS), "the fault is older than 20 ms: it is of the late kind");
+        assertEquals(0, order.first(left, 0, NOT_KNOWN));
+        assertEquals(2, order.first(left, 20 * MS, NOT_KNOWN), "the fault is older than 20 ms: it is of the late kind");
+    }
+
+    @Test
+    void shouldTakeTheNewestThatIsKnownToBeClean() {
+        RecoveryOrder order = new RecoveryOrder(ErrorLatency.parse("exp:mean=1s"), 50 * MS);
+
+        assertEquals(1, order.first(ages(20, 70, 120), 0, 50 * MS));
+        assertEquals(1, order.first(ages(20, 70, 120), 50 * MS, 50 * MS));
     }
 
     @Test
     void shouldTakeTheOldestWhenTheLatencyCannotBe() {
         RecoveryOrder order = new RecoveryOrder(ErrorLatency.parse("uniform:0..10ms"), MS);
 
-        assertEquals(2, order.first(ages(20, 70, 120), 20 * MS));
+        assertEquals(2, order.first(ages(20, 70, 120), 20 * MS, NOT_KNOWN));
     }
 
     /** Two checkpoints: newest first costs r + a + S (r + b), the old one alone r + b. */
@@ -75,7 +84,7 @@ class RecoveryOrderTest {
         for (String latency : new String[] {"exp:mean=50ms", "uniform:0..300ms", "lognormal:median=30ms,sigma=1",
             "weibull:scale=20ms,shape=0.5", "mix:0.9*exp:mean=1ms+0.1*uniform:0..2s"}) {
             RecoveryOrder order = new RecoveryOrder(ErrorLatency.parse(latency), 2 * MS);
-            double best = order.expectedNs(order.order(ages, 0), ages, 0);
+            double best = order.expectedNs(order.order(ages), ages, 0);
             for (int chosen = 0; chosen < 1 << ages.length - 1; chosen++) {
                 int some = chosen | 1 << ages.length - 1; // the oldest is always the last
                 int[] other = IntStream.range(0, ages.length).filter(i -> (some >> i & 1) != 0).toArray();
@@ -96,7 +105,7 @@ class RecoveryOrderTest {
         double[] sums = new double[5];
 
         new RetentionSimulation(keep, latency, 10 * MS, SEED).errors(errors, (agesNs, latencyNs) -> {
-            int[] best = order.order(agesNs, 0);
+            int[] best = order.order(agesNs);
             double bestNs = attempts(best, agesNs, latencyNs);
             sums[0] += bestNs;
             sums[1] += attempts(newestFirst(agesNs.length), agesNs, latencyNs);
