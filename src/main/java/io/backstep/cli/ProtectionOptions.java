@@ -22,7 +22,6 @@ import io.backstep.retain.ErrorLatency;
 import io.backstep.retain.KeepCoverage;
 import io.backstep.retain.KeepLast;
 import io.backstep.retain.KeepSpan;
-import io.backstep.retain.RecoveryOrder;
 import io.backstep.retain.Retention;
 import io.backstep.sys.NativeProcess;
 import io.backstep.sys.Signals;
@@ -155,14 +154,13 @@ final class ProtectionOptions {
             return keep == null ? new KeepLast(Backstep.Context.KEEP_DEFAULT) : keep;
         }
         double asked = coverage == null ? COVERAGE_DEFAULT : coverage;
-        RecoveryOrder order = new RecoveryOrder(errorLatency, RecoveryOrder.ROLLBACK_NS_DEFAULT);
         if (keep instanceof KeepSpan) {
             throw new IllegalArgumentException("how long the history must be follows from --error-latency "
                     + errorLatency + ", so --keep can only be a number beside it");
         }
         return keep instanceof KeepLast most
-                ? new KeepCoverage(errorLatency, asked, intervalNs, most.count(), order)
-                : KeepCoverage.ofFew(errorLatency, asked, intervalNs, order);
+                ? new KeepCoverage(errorLatency, asked, intervalNs, most.count())
+                : KeepCoverage.ofFew(errorLatency, asked, intervalNs);
     }
 
     /** Sets a context up, but for its target; cross-checks and refuses what cannot work. */

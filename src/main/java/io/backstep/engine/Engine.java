@@ -265,8 +265,11 @@ public final class Engine implements Agent, AutoCloseable {
         if (restless != null) {
             warn("no rollback: " + restless.getMessage());
         } else if (!restored) {
-            recovery.giveUp();
+            String meaning = recovery.giveUp();
             listener.gaveUp(detail);
+            if (!meaning.isEmpty()) {
+                warn(meaning);
+            }
         }
     }
 

@@ -144,10 +144,15 @@ final class Recovery {
         restoredInARow = 0;
     }
 
-    /** Nothing is left to try. */
-    void giveUp() {
+    /**
+     * Nothing is left to try.
+     *
+     * @return what that tells of the fault; empty if nothing
+     */
+    String giveUp() {
         onProbation = false;
         givenUp = true;
+        return failedId == Long.MAX_VALUE ? "" : retention.whyBack(noticedNs - restoredAtNs);
     }
 
     /** There is nothing any more that could be tried. */

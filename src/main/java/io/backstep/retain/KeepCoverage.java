@@ -2,6 +2,7 @@
 package io.backstep.retain;
 
 import java.util.List;
+import java.util.Locale;
 
 import io.backstep.core.Checkpoint;
 import io.backstep.core.Units;
@@ -39,6 +40,11 @@ public final class KeepCoverage implements Retention {
     private final ConcaveCurve curve;
     private final RecoveryOrder order;
 
+    /** For rollbacks that take {@link RecoveryOrder#ROLLBACK_NS_DEFAULT}. */
+    public KeepCoverage(ErrorLatency latency, double coverage, long intervalNs, int depth) {
+        this(latency, coverage, intervalNs, depth, new RecoveryOrder(latency, RecoveryOrder.ROLLBACK_NS_DEFAULT));
+    }
+
     /**
      * @param coverage above 0, below 1
      * @param intervalNs the time between two captures
@@ -75,6 +81,11 @@ public final class KeepCoverage implements Retention {
             }
         }
         return keep;
+    }
+
+    /** The same, for rollbacks that take {@link RecoveryOrder#ROLLBACK_NS_DEFAULT}. */
+    public static KeepCoverage ofFew(ErrorLatency latency, double coverage, long intervalNs) {
+        return ofFew(latency, coverage, intervalNs, new RecoveryOrder(latency, RecoveryOrder.ROLLBACK_NS_DEFAULT));
     }
 
     /** The depths from which a good one is chosen. */
@@ -158,6 +169,14 @@ public final class KeepCoverage implements Retention {
         double achieved = coverageOf(oldestFirst);
         return achieved >= coverage ? ""
                 : "; of the errors " + below(achieved) + " are covered, not " + LatencyText.format(coverage);
+    }
+
+    @Override
+    public String whyBack(long ageNs) {
+        double clean = latency.atMost(ageNs);
+        return clean < coverage ? ""
+                : "the fault seems to be permanent: the error came back from a checkpoint that was clean with a "
+                        + "probability of " + String.format(Locale.ROOT, "%.4f", clean);
     }
 
     /** In tenths, so that what hardly changes is not told again. */

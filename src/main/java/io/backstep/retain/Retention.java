@@ -37,6 +37,15 @@ public interface Retention {
         return "";
     }
 
+    /**
+     * What it means that an error came back from a checkpoint; empty unless it could hardly hold the fault.
+     *
+     * @param ageNs how old the checkpoint was when the error was noticed first
+     */
+    default String whyBack(long ageNs) {
+        return "";
+    }
+
     /** How old the oldest kept checkpoint becomes, if each capture comes in time. */
     long longestNs(long intervalNs);
 }

@@ -9,6 +9,7 @@ import java.lang.management.ManagementFactory;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Deque;
+import java.util.stream.Stream;
 
 import com.sun.management.ThreadMXBean;
 import io.backstep.core.ExecutionState;
@@ -16,15 +17,19 @@ import io.backstep.core.TargetEvent;
 import io.backstep.core.TargetEvent.Kind;
 import io.backstep.predict.Prediction;
 import io.backstep.predict.Prices;
+import io.backstep.retain.ErrorLatency;
+import io.backstep.retain.KeepCoverage;
 import io.backstep.retain.KeepLast;
+import io.backstep.retain.Retention;
 import io.backstep.store.CheckpointStore;
 import io.backstep.target.process.ProcessTarget;
 import io.backstep.target.process.Victim;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
-import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /** The promise that captures make no garbage, so that no garbage collection disturbs the next pause. */
 @Timeout(120)
@@ -61,12 +66,13 @@ class CaptureAllocationTest {
         }
     }
 
-    @Test
-    void shouldAllocateNothingForACapture() {
+    @ParameterizedTest
+    @MethodSource
+    void shouldAllocateNothingForACapture(Retention retention) {
         try (ProcessTarget target = ProcessTarget.attach(victim.pid());
                 CheckpointStore store = new CheckpointStore(256L << 20, states::addLast);
                 Forecast forecast = new Forecast(Prediction.COST, new Prices(1500, 1000, 500));
-                Captures captures = new Captures(target, store, new KeepLast(3), forecast, log, states)) {
+                Captures captures = new Captures(target, store, retention, forecast, log, states)) {
             Victim.begin(target);
             captures.take();
             target.resume();
@@ -85,6 +91,12 @@ class CaptureAllocationTest {
             double dirty = log.pageCounts(forecast.score()).dirtyMean();
             assertTrue(dirty >= PAGES_PER_ROUND / 2.0, "only " + dirty + " dirty pages on average");
         }
+    }
+
+    /** The second one merges undo logs at each capture. */
+    private static Stream<Retention> shouldAllocateNothingForACapture() {
+        return Stream.of(new KeepLast(3),
+                KeepCoverage.ofFew(ErrorLatency.parse("exp:mean=20ms"), 0.9, INTERVAL_NS));
     }
 
     private long allocatedBytes() {

@@ -184,6 +184,28 @@ class RecoveryTest {
         assertEquals(FIRST, byLatency.next(KEPT));
     }
 
+    @Test
+    void shouldTakeAFaultForPermanentThatComesBackFromWhatIsMostLikelyClean() {
+        Recovery byLatency = new Recovery(keep("uniform:0..310ns"), 50);
+        byLatency.errorNoticed(400, Retention.UNKNOWN_NS, 400, 400);
+        byLatency.tried(FIRST);
+        byLatency.rolledBack(FIRST, 400, 410);
+        byLatency.errorNoticed(400, Retention.UNKNOWN_NS, 700, 700);
+        assertNull(byLatency.next(KEPT));
+
+        assertEquals("the fault seems to be permanent: the error came back from a checkpoint that was clean with a "
+                + "probability of 0.9677", byLatency.giveUp());
+    }
+
+    @Test
+    void shouldTakeNoFaultForPermanentThatWasNeverRolledBack() {
+        Recovery byLatency = new Recovery(keep("uniform:0..10ns"), 50);
+        byLatency.errorNoticed(400, Retention.UNKNOWN_NS, 400, 400);
+        KEPT.forEach(byLatency::tried);
+
+        assertEquals("", byLatency.giveUp());
+    }
+
     private static Retention keep(String latency) {
         ErrorLatency parsed = ErrorLatency.parse(latency);
         return new KeepCoverage(parsed, 0.9, 100, 3, new RecoveryOrder(parsed, 1));
