@@ -62,8 +62,8 @@ final class ProtectionOptions {
     @Option(names = "--error-latency", paramLabel = "SPEC", converter = Latency.class,
             description =
                     "How long after a fault its error is noticed: exp:mean=20ms, uniform:0..1s, "
-                    + "lognormal:median=5ms,sigma=1.5, weibull:scale=20ms,shape=0.5, hist:FILE (an HdrHistogram log) or "
-                    + "mix:0.9*exp:mean=1ms+0.1*uniform:0..2s. Then few checkpoints are kept, at distances that grow "
+                    + "lognormal:median=5ms,sigma=1.5, weibull:scale=20ms,shape=0.5, hist:FILE (an HdrHistogram log) "
+                    + "or mix:0.9*exp:mean=1ms+0.1*uniform:0..2s. Then few checkpoints are kept, at distances that grow "
                     + "with age, for --coverage; at most --keep, if that is given. See 'backstep retain'.")
     private ErrorLatency errorLatency;
 

@@ -26,8 +26,8 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "retain",
         description =
-                "Plans which checkpoints to keep: compares coverage, lost work, memory and availability by interval and "
-                + "depth, and recommends options for 'backstep run'. Nothing is run.",
+                "Plans which checkpoints to keep: compares coverage, lost work, memory and availability by interval "
+                + "and depth, and recommends options for 'backstep run'. Nothing is run.",
         mixinStandardHelpOptions = true, sortOptions = false,
         footer = {"", "The exit status is 0 if the coverage fits the memory budget, else " + ExitStatus.FAILED + "; "
                 + ExitStatus.USAGE + " for bad usage."})
@@ -39,8 +39,8 @@ final class RetainCommand implements Callable<Integer> {
             converter = ProtectionOptions.Latency.class,
             description =
                     "How long after a fault its error is noticed: exp:mean=20ms, uniform:0..1s, "
-                    + "lognormal:median=5ms,sigma=1.5, weibull:scale=20ms,shape=0.5, hist:FILE (an HdrHistogram log) or "
-                    + "mix:0.9*exp:mean=1ms+0.1*uniform:0..2s.")
+                    + "lognormal:median=5ms,sigma=1.5, weibull:scale=20ms,shape=0.5, hist:FILE (an HdrHistogram log) "
+                    + "or mix:0.9*exp:mean=1ms+0.1*uniform:0..2s.")
     private ErrorLatency errorLatency;
 
     @Option(names = "--coverage", paramLabel = "P", defaultValue = "0.99",
@@ -54,7 +54,8 @@ final class RetainCommand implements Callable<Integer> {
             description = "Times between two captures to compare (default: ${DEFAULT-VALUE}).")
     private List<Long> intervalsNs;
 
-    @Option(names = "--dirty-rate", paramLabel = "SIZE", defaultValue = "20M", converter = ProtectionOptions.Bytes.class,
+    @Option(names = "--dirty-rate", paramLabel = "SIZE", defaultValue = "20M",
+            converter = ProtectionOptions.Bytes.class,
             description =
                     "What the program writes in a second, in pages that count once in a short time "
                     + "(default: ${DEFAULT-VALUE}).")
@@ -62,8 +63,8 @@ final class RetainCommand implements Callable<Integer> {
 
     @Option(names = "--program-memory", paramLabel = "SIZE", converter = ProtectionOptions.Bytes.class,
             description =
-                    "The program's memory, for the mirror; its writes are taken to go evenly to all of it. Without it no "
-                    + "page is taken to be written twice and the mirror is left out.")
+                    "The program's memory, for the mirror; its writes are taken to go evenly to all of it. Without it "
+                    + "no page is taken to be written twice and the mirror is left out.")
     private Long programMemory;
 
     @Option(names = "--memory-budget", paramLabel = "SIZE", converter = ProtectionOptions.Bytes.class,
@@ -81,11 +82,13 @@ final class RetainCommand implements Callable<Integer> {
                     + "(default: ${DEFAULT-VALUE}).")
     private long restartNs;
 
-    @Option(names = "--rollback", paramLabel = "TIME", defaultValue = "1ms", converter = ProtectionOptions.Duration.class,
+    @Option(names = "--rollback", paramLabel = "TIME", defaultValue = "1ms",
+            converter = ProtectionOptions.Duration.class,
             description = "What a rollback takes (default: ${DEFAULT-VALUE}).")
     private long rollbackNs;
 
-    @Option(names = "--pause", paramLabel = "TIME", defaultValue = "200us", converter = ProtectionOptions.Duration.class,
+    @Option(names = "--pause", paramLabel = "TIME", defaultValue = "200us",
+            converter = ProtectionOptions.Duration.class,
             description = "What a capture takes, whatever was written (default: ${DEFAULT-VALUE}).")
     private long pauseNs;
 
@@ -113,8 +116,9 @@ final class RetainCommand implements Callable<Integer> {
     public Integer call() throws IOException {
         requireSense();
         Workload workload = new Workload(dirtyPerSecond, programMemory == null ? 0 : programMemory, pauseNs, pageNs);
-        Plan plan = Planner.plan(new PlanRequest(errorLatency, coverage, intervalsNs.stream().sorted().distinct().toList(),
-                workload, memoryBudget == null ? Memory.halfOfFree() : memoryBudget, betweenErrorsNs, restartNs,
+        long budgetBytes = memoryBudget == null ? Memory.halfOfFree() : memoryBudget;
+        Plan plan = Planner.plan(new PlanRequest(errorLatency, coverage,
+                intervalsNs.stream().sorted().distinct().toList(), workload, budgetBytes, betweenErrorsNs, restartNs,
                 rollbackNs));
         PrintWriter out = spec.commandLine().getOut();
         if (format != null && format.json) {

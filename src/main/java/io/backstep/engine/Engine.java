@@ -189,7 +189,8 @@ public final class Engine implements Agent, AutoCloseable {
     private void tellHistoryDropped() {
         if (captures.isHistoryDropped()) {
             warn("the memory budget of " + store.budgetBytes()
-                    + " bytes is used up: older checkpoints were dropped early" + retention.shortfall(store.checkpoints()));
+                    + " bytes is used up: older checkpoints were dropped early"
+                    + retention.shortfall(store.checkpoints()));
         }
         if (captures.lostPages() > 0) {
             warn("memory was given back before it was saved: the checkpoints before that are gone; --capture copy keeps "
@@ -283,7 +284,8 @@ public final class Engine implements Agent, AutoCloseable {
         }
     }
 
-    private DetectionRecord noted(String detector, String what, long now, long earliestNs, long knownNs, long latestNs) {
+    private DetectionRecord noted(
+            String detector, String what, long now, long earliestNs, long knownNs, long latestNs) {
         if (recovery.errorNoticed(earliestNs, knownNs, latestNs, now)) {
             log.lastRollbackFailed();
         }

@@ -16,9 +16,9 @@ import org.agrona.collections.LongHashSet;
  * checkpoint already held the fault's effect, the error shows again after about as long. So for one and a half times the
  * age and one interval the rollback is on probation: no capture is taken, and such an error is the same.
  *
- * <p>The same error escalates to an older checkpoint, for a new one all can be tried; retention says which first. But a
- * checkpoint that was restored three times with none better in between holds something that nobody sees: then older ones
- * are tried, too.
+ * <p>The same error escalates to an older checkpoint, for a new one all can be tried; retention says which first. But
+ * a checkpoint that was restored three times with none better in between holds something that nobody sees: then older
+ * ones are tried, too.
  */
 final class Recovery {
     private static final int MOST_IN_A_ROW = 3;

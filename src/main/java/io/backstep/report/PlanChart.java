@@ -12,7 +12,8 @@ import io.backstep.retain.PlanRow;
 
 /** A plan as a picture in SVG: four panels over the number of checkpoints kept, a line for each interval. */
 public final class PlanChart {
-    private static final List<String> COLOURS = List.of("#4e79a7", "#f28e2b", "#59a14f", "#b07aa1", "#e15759", "#76b7b2");
+    private static final List<String> COLOURS =
+            List.of("#4e79a7", "#f28e2b", "#59a14f", "#b07aa1", "#e15759", "#76b7b2");
     private static final int WIDTH = 420;
     private static final int HEIGHT = 260;
     private static final int LEFT = 70;
@@ -59,7 +60,8 @@ public final class PlanChart {
         put("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" font-family=\"sans-serif\" "
                 + "font-size=\"11\">%n<rect width=\"100%%\" height=\"100%%\" fill=\"white\"/>%n", 2 * WIDTH,
                 TOP + 2 * HEIGHT);
-        text(LEFT, 18, "start", "error latency " + plan.request().latency() + ", coverage " + plan.request().coverage());
+        text(LEFT, 18, "start",
+                "error latency " + plan.request().latency() + ", coverage " + plan.request().coverage());
         for (int i = 0; i < intervalsNs.size(); i++) {
             put("<rect x=\"%d\" y=\"26\" width=\"11\" height=\"11\" fill=\"%s\"/>%n", LEFT + 80 * i, colour(i));
             text(LEFT + 80 * i + 16, 36, "start", Units.formatDuration(intervalsNs.get(i)));

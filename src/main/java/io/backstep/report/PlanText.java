@@ -9,14 +9,15 @@ import java.util.Locale;
 import java.util.function.ToDoubleFunction;
 
 import io.backstep.core.Units;
+import io.backstep.retain.ErrorLatency;
 import io.backstep.retain.Plan;
 import io.backstep.retain.PlanRequest;
 import io.backstep.retain.PlanRow;
 
 /** A plan for people: a table, a plot of the best row of each interval, and what is recommended. */
 public final class PlanText {
-    private static final List<String> TITLES = List.of("interval", "kept", "back to", "coverage", "lost work", "recovery",
-            "memory", "overhead", "availability");
+    private static final List<String> TITLES = List.of("interval", "kept", "back to", "coverage", "lost work",
+            "recovery", "memory", "overhead", "availability");
     private static final int BAR_WIDTH = 12;
     private static final int MOST_DECIMALS = 6;
     private static final String GAP = "  ";
@@ -34,9 +35,10 @@ public final class PlanText {
 
     private String print() {
         PlanRequest request = plan.request();
-        line("error latency %s: mean %s, half within %s, %s within %s", request.latency(), time(request.latency().mean()),
-                time(request.latency().quantile(0.5)), Figures.percent(request.coverage()),
-                time(request.latency().quantile(request.coverage())));
+        ErrorLatency latency = request.latency();
+        line("error latency %s: mean %s, half within %s, %s within %s", latency, time(latency.mean()),
+                time(latency.quantile(0.5)), Figures.percent(request.coverage()),
+                time(latency.quantile(request.coverage())));
         line("an error every %s, a restart takes %s: available %s without checkpoints",
                 time(request.betweenErrorsNs()), time(request.restartNs()), share(plan.availabilityOfRestarts()));
         line("");
@@ -61,15 +63,16 @@ public final class PlanText {
         for (List<String> line : cells) {
             StringBuilder padded = new StringBuilder();
             for (int i = 0; i < widths.length; i++) {
-                padded.append(i == 0 ? "" : GAP).append(" ".repeat(widths[i] - line.get(i).length())).append(line.get(i));
+                String cell = line.get(i);
+                padded.append(i == 0 ? "" : GAP).append(" ".repeat(widths[i] - cell.length())).append(cell);
             }
             line("%s", padded);
         }
     }
 
     private List<String> cells(PlanRow row) {
-        return List.of(Units.formatDuration(row.intervalNs()), (row.isThinned() ? "" : "last ") + row.outlook().mostKept(),
-                time(row.outlook().longestNs()), share(row.outlook().coverage()), time(row.outlook().lostNs()),
+        return List.of(Units.formatDuration(row.intervalNs()),
+                row.isThinned() ? Integer.toString(row.outlook().mostKept()) : "last " + row.depth(), time(row.outlook().longestNs()), share(row.outlook().coverage()), time(row.outlook().lostNs()),
                 time(row.recoveryNs()), Figures.bytes((long) row.memoryBytes()) + (row.fits() ? "" : " !"),
                 Figures.percent(row.overhead()), share(row.availability()));
     }
@@ -118,7 +121,8 @@ public final class PlanText {
         line("recommended: --interval %s --error-latency %s --coverage %s --keep %d",
                 Units.formatDuration(row.intervalNs()), request.latency(), coverage(), row.depth());
         line("  keeps %d checkpoints up to %s back, in %s; covers %s of the errors", row.outlook().mostKept(),
-                time(row.outlook().longestNs()), Figures.bytes((long) row.memoryBytes()), share(row.outlook().coverage()));
+                time(row.outlook().longestNs()), Figures.bytes((long) row.memoryBytes()),
+                share(row.outlook().coverage()));
         line("  an error costs %s until the work is done again, %s if the newest checkpoint were tried first",
                 time(row.recoveryNs()), time(row.newestFirstNs()));
         line("  available %s instead of %s; captures take %s", share(row.availability()),

@@ -18,8 +18,8 @@ import org.hipparchus.linear.RealMatrix;
  * </pre>
  *
  * <p>Assumed: errors come at a constant rate and independently, each is noticed, none comes during a recovery or a
- * restart; a fault is transient, so that a clean checkpoint undoes it and a restart does, too; work that is repeated is no
- * new work, so a recovery takes rollbacks and lost work together. After Trivedi, Probability and Statistics with
+ * restart; a fault is transient, so that a clean checkpoint undoes it and a restart does, too; work that is repeated is
+ * no new work, so a recovery takes rollbacks and lost work together. After Trivedi, Probability and Statistics with
  * Reliability, Queuing and Computer Science Applications, 2nd edition, chapter 8.
  */
 public final class Availability {
@@ -47,8 +47,8 @@ public final class Availability {
         // Probabilities p with p Q = 0 that add up to 1; one of the three equations follows from the others.
         RealMatrix equations = rates.transpose();
         equations.setRow(RESTARTING, new double[] {1, 1, 1});
-        return new LUDecomposition(equations, Double.MIN_NORMAL).getSolver().solve(new ArrayRealVector(new double[] {0, 0, 1}))
-                .getEntry(WORKING);
+        return new LUDecomposition(equations, Double.MIN_NORMAL).getSolver()
+                .solve(new ArrayRealVector(new double[] {0, 0, 1})).getEntry(WORKING);
     }
 
     /** The same for a system that can only be restarted. */

@@ -20,7 +20,7 @@ final class ConcaveCurve {
         this.ys = ys;
     }
 
-    /** Above a curve from 0 to an end, which is looked at in steps that grow by 2 % as soon as that is the larger step. */
+    /** Above a curve from 0 to an end, which is looked at in steps that grow by 2 % as soon as that is larger. */
     static ConcaveCurve above(DoubleUnaryOperator curve, double end, double leastStep) {
         double[] xs = new double[16];
         double[] ys = new double[16];

@@ -17,13 +17,13 @@ import io.backstep.core.Units;
  * 1/T times the integral of F over a..a+T. The span is the least a for which that is the asked coverage. The
  * oldest checkpoint goes as soon as the second-oldest reaches the span.
  *
- * <p><b>Which in between.</b> Without the checkpoint of age a, between a newer one of age n and an older one of age o,
- * a fault with a latency in n..a costs o - a more lost work. So while there are more than wanted, that one is merged into
+ * <p><b>Which in between.</b> Without the checkpoint of age a, between a newer one of age n and an older one of age o, a
+ * fault with a latency in n..a costs o - a more lost work. So while there are more than wanted, that one is merged into
  * its neighbour for which (F(a) - F(n)) (o - a) is least. It is gone for ever and must be worth its place at every age
  * to come, so in place of F stands the least concave curve above it, up to twice the span, with what is beyond spread
- * evenly. No distance becomes longer than the span, so no checkpoint older than twice that. The distances that result grow about with one over
- * the root of the density, as for the best quantiser under absolute error (Gray and Neuhoff, Quantization, IEEE
- * Transactions on Information Theory 44(6), 1998).
+ * evenly. No distance becomes longer than the span, so no checkpoint older than twice that. The distances that result
+ * grow about with one over the root of the density, as for the best quantiser under absolute error (Gray and Neuhoff,
+ * Quantization, IEEE Transactions on Information Theory 44(6), 1998).
  */
 public final class KeepCoverage implements Retention {
     /** Newest, oldest and one on the way to become the oldest. */
@@ -182,7 +182,7 @@ public final class KeepCoverage implements Retention {
     /** In tenths, so that what hardly changes is not told again. */
     private static String below(double achieved) {
         double tenths = Math.floor(achieved * 10) / 10;
-        return achieved >= 0.9 ? "more than 0.9" : LatencyText.format(tenths) + " to " + LatencyText.format(tenths + 0.1);
+        return achieved >= 0.9 ? "more than 0.9" : String.format(Locale.ROOT, "%.1f to %.1f", tenths, tenths + 0.1);
     }
 
     /** The coverage that is asked for. */
@@ -206,7 +206,7 @@ public final class KeepCoverage implements Retention {
 
     @Override
     public long longestNs(long ofIntervalNs) {
-        return 2 * spanNs + 2 * ofIntervalNs;
+        return 2 * spanNs + 2 * Math.min(ofIntervalNs, Long.MAX_VALUE / 8);
     }
 
     @Override

@@ -28,7 +28,8 @@ public record KeepSpan(long spanNs) implements Retention {
 
     @Override
     public long longestNs(long intervalNs) {
-        return spanNs > Long.MAX_VALUE - 2 * intervalNs ? Long.MAX_VALUE : spanNs + 2 * intervalNs;
+        long moreNs = 2 * Math.min(intervalNs, Long.MAX_VALUE / 8);
+        return spanNs > Long.MAX_VALUE - moreNs ? Long.MAX_VALUE : spanNs + moreNs;
     }
 
     @Override

@@ -18,7 +18,8 @@ import org.hipparchus.analysis.integration.gauss.GaussIntegratorFactory;
  *   with none left out                                              =  chi(a(n)) - integral of F over 0..a(n)
  * </pre>
  *
- * averaged over the captures of the steady state; lost work then divided by the coverage.
+ * averaged over the captures of the steady state; lost work then divided by the coverage. A history of more than 20,000
+ * intervals is looked at as if they were longer.
  *
  * @param coverage the probability that a clean checkpoint is there
  * @param lostNs the expected age of the newest clean checkpoint, if there is one
@@ -35,7 +36,7 @@ public record Outlook(double coverage, double lostNs, double leastLostNs, double
         long longestNs = retention.longestNs(intervalNs);
         long playedNs = SteadyState.playedIntervalNs(intervalNs, longestNs);
         Sums sums = new Sums(latency, playedNs);
-        SteadyState.play(retention, playedNs, longestNs, sums::add);
+        SteadyState.play(retention, intervalNs, sums::add);
         return sums.outlook();
     }
 
@@ -102,8 +103,8 @@ public record Outlook(double coverage, double lostNs, double leastLostNs, double
         }
 
         private Outlook outlook() {
-            return new Outlook(covered / captures, lost / covered, leastLost / covered, (double) keptSum / captures, mostKept,
-                    (long) ((oldest + 1) * intervalNs));
+            return new Outlook(covered / captures, lost / covered, leastLost / covered, (double) keptSum / captures,
+                    mostKept, (long) ((oldest + 1) * intervalNs));
         }
     }
 }

@@ -8,8 +8,8 @@ import java.util.Optional;
 import java.util.stream.IntStream;
 
 /**
- * Compares intervals and depths, and recommends one of them: of those that give the coverage within the budget and waste
- * hardly more time than the best, the one with the shortest recovery.
+ * Compares intervals and depths, and recommends one of them: of those that give the coverage within the budget and
+ * waste hardly more time than the best, the one with the shortest recovery.
  */
 public final class Planner {
     /** What is kept unless somebody asks. */
@@ -112,7 +112,9 @@ public final class Planner {
         Moments moments = new Moments(retention, intervalNs);
         double availability = Availability.of(request.betweenErrorsNs(), moments.recoveryNs(), outlook.coverage(),
                 request.restartNs());
-        double memoryBytes = request.workload().memoryBytes() + moments.mostUndoBytes;
+        double undoBytes = isThinned
+                ? moments.mostUndoBytes : (depth - 1) * request.workload().undoBytes(intervalNs);
+        double memoryBytes = request.workload().memoryBytes() + undoBytes;
         return new PlanRow(intervalNs, isThinned, depth, outlook,
                 moments.recoveryNs(), moments.newestFirstNs(), memoryBytes,
                 request.workload().overhead(intervalNs), availability, memoryBytes <= request.budgetBytes());
@@ -134,7 +136,7 @@ public final class Planner {
             long interval = SteadyState.playedIntervalNs(intervalNs, longestNs);
             playedNs = interval;
             every = 1 + longestNs / interval / MOMENTS;
-            SteadyState.play(retention, interval, longestNs, this::add);
+            SteadyState.play(retention, intervalNs, this::add);
         }
 
         private void add(int[] ages, int count) {

@@ -6,11 +6,11 @@ import java.util.Arrays;
 /**
  * The order of attempts with the least expected time from an error to a correct run that has come as far again.
  *
- * <p>A rollback takes r. A checkpoint of age a is clean if the fault is younger, and then a of work is repeated. If not,
- * the target repeats the same a and the error shows itself again: r + a were lost, newer checkpoints are gone, and the fault is known to be
- * at least a old. So an order is a choice of ages that rise and end with the oldest. With S(a) = 1 - F(a), the
- * probability that a checkpoint of age a holds the fault, and W(j) = S(a_j) times the expected time from when a_j has
- * failed, Bellman's equation (Dynamic Programming, 1957) is
+ * <p>A rollback takes r. A checkpoint of age a is clean if the fault is younger, and then a of work is repeated. If
+ * not, the target repeats the same a and the error shows itself again: r + a were lost, newer checkpoints are gone, and
+ * the fault is known to be at least a old. So an order is a choice of ages that rise and end with the oldest. With
+ * S(a) = 1 - F(a), the probability that a checkpoint of age a holds the fault, and W(j) = S(a_j) times the expected time
+ * from when a_j has failed, Bellman's equation (Dynamic Programming, 1957) is
  *
  * <pre>
  *   W(j) = min over k &gt; j of  S(a_j) r + (S(a_j) - S(a_k)) a_k + S(a_k) a_k + W(k)

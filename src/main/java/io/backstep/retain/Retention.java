@@ -26,7 +26,8 @@ public interface Retention {
      * @param oldestFirst those that can be tried
      * @param noticedNs when the error was noticed first, by the clock of the checkpoints
      * @param earliestNs when it occurred at the earliest, if its detector knows, else {@link #UNKNOWN_NS}
-     * @param latestNs when it occurred at the latest, as far as is known from its detector and from attempts that failed
+     * @param latestNs when it occurred at the latest, as far as is known from its detector and from attempts that
+     *     failed
      */
     default Checkpoint first(List<Checkpoint> oldestFirst, long noticedNs, long earliestNs, long latestNs) {
         return oldestFirst.isEmpty() ? null : oldestFirst.get(oldestFirst.size() - 1);

@@ -32,12 +32,24 @@ final class SteadyState {
         return Math.max(intervalNs, longestNs / MOST_CAPTURES);
     }
 
-    /** Plays until the history is full, and then as long again. */
-    static void play(Retention retention, long intervalNs, long longestNs, Observer observer) {
+    /** The same history in terms of time: at a longer interval a number of checkpoints would reach back further. */
+    private static Retention inTime(Retention retention, long intervalNs, long longestNs) {
+        return retention instanceof KeepLast && playedIntervalNs(intervalNs, longestNs) > intervalNs
+                ? new KeepSpan(longestNs - intervalNs) : retention;
+    }
+
+    /** Plays until the history is full, and then, if what is kept differs from capture to capture, as long again. */
+    static void play(Retention retention, long intervalNs, Observer observer) {
+        long longestNs = retention.longestNs(intervalNs);
+        play(inTime(retention, intervalNs, longestNs), playedIntervalNs(intervalNs, longestNs), longestNs, observer);
+    }
+
+    private static void play(Retention retention, long intervalNs, long longestNs, Observer observer) {
         long captures = LEAST_CAPTURES + longestNs / intervalNs;
+        long observed = retention instanceof KeepCoverage ? captures : 1;
         List<Checkpoint> kept = new ArrayList<>();
         int[] ages = new int[16];
-        for (long i = 0; i < 2 * captures; i++) {
+        for (long i = 0; i < captures + observed; i++) {
             kept.add(new Checkpoint(i, i * intervalNs, null));
             for (Checkpoint excess; (excess = retention.excess(kept)) != null;) {
                 kept.remove(excess);

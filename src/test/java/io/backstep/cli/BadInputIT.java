@@ -58,8 +58,9 @@ class BadInputIT {
     @ParameterizedTest
     @ValueSource(strings = {"", "jump", "--jump", "run", "run --", "run --jump -- true", "run true --jump", "attach", "attach --jump 1",
         "attach 1 2", "ctl", "ctl 1", "ctl 1 jump", "ctl x status", "ctl 0 status", "ctl 1 status --to 3", "ctl 1 rollback --to -1",
-        "ctl 1 rollback --to x", "check --jump", "run --interval", "run --output keep -- true", "retain", "retain --error-latency", "retain --jump",
-        "retain --error-latency soon", "retain --error-latency exp:mean=1ms --json --csv", "retain --error-latency exp:mean=1ms x"})
+        "ctl 1 rollback --to x", "check --jump", "run --interval", "run --output keep -- true", "retain",
+        "retain --error-latency", "retain --jump", "retain --error-latency soon",
+        "retain --error-latency exp:mean=1ms --json --csv", "retain --error-latency exp:mean=1ms x"})
     void shouldRefuseBadCommandLine(String line) {
         String told = refused(ExitStatus.USAGE, line.isEmpty() ? new String[0] : line.split(" "));
         assertSays("--help", told);
@@ -68,7 +69,8 @@ class BadInputIT {
     @ParameterizedTest
     @ValueSource(strings = {"--interval 0", "--interval 0ms", "--interval -50ms", "--interval 50", "--interval fast", "--interval 1us",
         "--interval 99999999999h", "--interval NaNms", "--keep 0", "--keep -1", "--keep 99999999999", "--keep many", "--keep 0s",
-        "--error-latency 20ms", "--error-latency exp:mean=0s", "--error-latency hist:/no/such/file", "--coverage 0.9", "--coverage much", "--memory-budget 0",
+        "--error-latency 20ms", "--error-latency exp:mean=0s", "--error-latency hist:/no/such/file", "--coverage 0.9", "--coverage much",
+        "--memory-budget 0",
         "--memory-budget -1", "--memory-budget much", "--memory-budget 99999999999T", "--duration 0s", "--duration 0", "--duration -1s",
         "--duration long", "--capture none", "--capture COPY", "--predict all", "--log loud", "--catch BOOM", "--catch 99", "--catch SEGV,BOOM"})
     void shouldRefuseBadValueAndNameTheOption(String options) {

@@ -37,15 +37,16 @@ class RetainCommandTest {
         assertEquals(0, retain("--interval", "10ms,20ms"));
 
         String last = out.toString().lines().filter(line -> line.startsWith("recommended: ")).findFirst().orElseThrow();
-        assertTrue(last.matches("recommended: --interval [12]0ms --error-latency exp:mean=20ms --coverage 0.99 --keep \\d+"),
-                last);
+        String pattern = "recommended: --interval [12]0ms --error-latency exp:mean=20ms --coverage 0.99 --keep \\d+";
+        assertTrue(last.matches(pattern), last);
     }
 
     @Test
     void shouldSayThatTheBudgetIsTooSmall() {
         assertEquals(ExitStatus.FAILED, retain("--interval", "10ms", "--dirty-rate", "100M", "--memory-budget", "2M"));
 
-        assertTrue(out.toString().contains("the memory budget of 2 MiB does not allow a coverage of 99.0%"), out.toString());
+        String text = out.toString();
+        assertTrue(text.contains("the memory budget of 2 MiB does not allow a coverage of 99.0%"), text);
     }
 
     @Test

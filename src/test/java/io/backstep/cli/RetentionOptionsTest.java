@@ -62,7 +62,8 @@ class RetentionOptionsTest {
 
     @Test
     void shouldSayWhatIsNoLatency() {
-        String message = assertThrows(ParameterException.class, () -> retention("--error-latency", "20ms")).getMessage();
+        String message =
+                assertThrows(ParameterException.class, () -> retention("--error-latency", "20ms")).getMessage();
 
         assertTrue(message.contains("--error-latency") && message.contains("expected exp:mean=TIME"), message);
     }

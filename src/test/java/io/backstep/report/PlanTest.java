@@ -19,8 +19,9 @@ class PlanTest {
     private static final double MIB = 1 << 20;
 
     private static Plan plan(double budgetBytes) {
-        return Planner.plan(new PlanRequest(ErrorLatency.parse("exp:mean=50ms"), 0.95, List.of(20_000_000L, 50_000_000L),
-                new Workload(20 * MIB, 16 * MIB, 200e3, 1500), budgetBytes, 3600e9, 60e9, 1e6));
+        return Planner.plan(new PlanRequest(ErrorLatency.parse("exp:mean=50ms"), 0.95,
+                List.of(20_000_000L, 50_000_000L), new Workload(20 * MIB, 16 * MIB, 200e3, 1500), budgetBytes, 3600e9,
+                60e9, 1e6));
     }
 
     @Test
@@ -37,7 +38,8 @@ class PlanTest {
     void shouldSayThatNothingFits() {
         String text = PlanText.of(plan(8 * MIB));
 
-        assertEquals("nothing fits the memory budget of 8 MiB", text.lines().reduce((first, last) -> last).orElseThrow());
+        String last = text.lines().reduce((one, next) -> next).orElseThrow();
+        assertEquals("nothing fits the memory budget of 8 MiB", last);
     }
 
     @Test

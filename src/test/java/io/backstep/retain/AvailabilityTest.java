@@ -25,7 +25,7 @@ class AvailabilityTest {
         assertEquals(Availability.of(86_400, 0.05, 0.98, 900), Availability.of(86_400e9, 0.05e9, 0.98, 900e9), 1e-12);
     }
 
-    /** As published for VM-uCheckpoint: from 99 % to 99.98 %. Here with 98 of 100 errors covered, 99 times the restart between two. */
+    /** From 99 % to 99.98 %, as published for VM-uCheckpoint; here with 98 of 100 errors covered. */
     @Test
     void shouldRaiseTwoNinesToNearlyFour() {
         double restart = 3600;

@@ -16,7 +16,8 @@ class PlannerTest {
     private static final double MIB = 1 << 20;
     private static final String HEAVY = "mix:0.99*exp:mean=20ms+0.01*uniform:2s..4s";
 
-    private static Plan plan(String latency, double coverage, double memoryBytes, double budgetBytes, long... intervalsMs) {
+    private static Plan plan(
+            String latency, double coverage, double memoryBytes, double budgetBytes, long... intervalsMs) {
         List<Long> intervalsNs = Arrays.stream(intervalsMs).mapToObj(ms -> ms * 1_000_000).toList();
         return Planner.plan(new PlanRequest(ErrorLatency.parse(latency), coverage, intervalsNs,
                 new Workload(20 * MIB, memoryBytes, 0.2 * MS, 1500), budgetBytes, 3_600_000 * MS, 60_000 * MS, MS));
@@ -27,7 +28,8 @@ class PlannerTest {
         Plan plan = plan("exp:mean=50ms", 0.95, 0, Double.MAX_VALUE, 10, 50);
 
         for (long intervalMs : new long[] {10, 50}) {
-            List<PlanRow> rows = plan.rows().stream().filter(row -> row.intervalNs() == intervalMs * 1_000_000).toList();
+            List<PlanRow> rows =
+                    plan.rows().stream().filter(row -> row.intervalNs() == intervalMs * 1_000_000).toList();
             assertEquals(3, rows.get(0).depth());
             assertFalse(rows.get(0).isThinned());
             assertTrue(rows.size() >= 3);

@@ -45,7 +45,8 @@ class RecoveryOrderTest {
 
     @Test
     void shouldGoBackFurtherAfterAnAttemptThatFailed() {
-        RecoveryOrder order = new RecoveryOrder(ErrorLatency.parse("mix:0.9*exp:mean=1ms+0.1*uniform:100ms..110ms"), MS);
+        RecoveryOrder order =
+                new RecoveryOrder(ErrorLatency.parse("mix:0.9*exp:mean=1ms+0.1*uniform:100ms..110ms"), MS);
         double[] left = ages(70, 95, 120);
 
         assertEquals(0, order.first(left, 0, NOT_KNOWN));
@@ -115,9 +116,9 @@ class RecoveryOrderTest {
             sums[4] += (bestNs - expected) * (bestNs - expected);
         });
 
-        System.out.printf("%s: best order %.1f ms, newest first %.1f ms (%+.0f%%), oldest first %.1f ms (%+.0f%%)%n", text,
-                sums[0] / errors / MS, sums[1] / errors / MS, 100 * (sums[1] / sums[0] - 1), sums[2] / errors / MS,
-                100 * (sums[2] / sums[0] - 1));
+        System.out.printf("%s: best order %.1f ms, newest first %.1f ms (%+.0f%%), "
+                + "oldest first %.1f ms (%+.0f%%)%n", text, sums[0] / errors / MS, sums[1] / errors / MS,
+                100 * (sums[1] / sums[0] - 1), sums[2] / errors / MS, 100 * (sums[2] / sums[0] - 1));
         assertTrue(sums[0] <= 1.01 * Math.min(sums[1], sums[2]), "seed " + SEED);
         assertEquals(sums[3] / errors, sums[0] / errors, 4 * Math.sqrt(sums[4]) / errors, "seed " + SEED);
     }
