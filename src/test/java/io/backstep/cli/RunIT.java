@@ -356,6 +356,16 @@ class RunIT {
     }
 
     @Test
+    void shouldTakeFaultForPermanentThatComesBackFromOldCheckpoint() throws IOException {
+        List<String> program = Victim.of("crasher", 3, 300, "segv").command();
+
+        Launch launch = sandbox.run(List.of("--interval", "20ms", "--error-latency", "exp:mean=20ms"), program).toEnd();
+
+        assertEquals(128 + 11, launch.status(), launch.describe());
+        assertTrue(launch.err().contains("the fault seems to be permanent"), launch.describe());
+    }
+
+    @Test
     void shouldRecoverByHeldWritesAndReportIt() throws IOException {
         Path report = sandbox.file("report.json");
         Victim victim = Victim.of("server", seed & 0xffff, 1500);
