@@ -11,7 +11,8 @@ import org.HdrHistogram.HistogramIterationValue;
 import org.HdrHistogram.HistogramLogReader;
 
 /**
- * An error latency as it was measured: the sum of all histograms of an HdrHistogram log, whose values are nanoseconds.
+ * An error latency as it was measured: the sum of the histograms of an HdrHistogram log that have no tag or the one of
+ * latencies; their values are nanoseconds.
  * The latencies that one of the histogram's steps has counted lie evenly within it, since more is not known.
  *
  * <pre>
@@ -22,6 +23,8 @@ import org.HdrHistogram.HistogramLogReader;
  */
 final class MeasuredLatency implements ErrorLatency {
     private static final int DIGITS = 3;
+    /** As the log of a run names them. */
+    private static final String TAG = "latency-ns";
 
     private final String file;
     private final double[] edgesNs;
@@ -68,7 +71,8 @@ final class MeasuredLatency implements ErrorLatency {
         sum.setAutoResize(true);
         try (HistogramLogReader reader = new HistogramLogReader(Path.of(file).toFile())) {
             for (EncodableHistogram next; (next = reader.nextIntervalHistogram()) != null;) {
-                if (next instanceof Histogram histogram) {
+                boolean isOfLatencies = next.getTag() == null || next.getTag().equals(TAG);
+                if (isOfLatencies && next instanceof Histogram histogram) {
                     sum.add(histogram);
                 }
             }

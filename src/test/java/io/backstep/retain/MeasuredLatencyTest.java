@@ -60,6 +60,17 @@ class MeasuredLatencyTest {
         assertEquals(31, latency.quantile(1));
     }
 
+    /** The log of a run has pauses in it, too. */
+    @Test
+    void shouldLeaveOutWhatIsTaggedAsSomethingElse() throws IOException {
+        Histogram pauses = of(1_000_000);
+        pauses.setTag("pause-ns");
+        Histogram latencies = of(10);
+        latencies.setTag("latency-ns");
+
+        assertEquals(10.5, ErrorLatency.parse("hist:" + log(pauses, latencies)).mean());
+    }
+
     @Test
     void shouldComeCloseToWhatWasMeasured() throws IOException {
         ErrorLatency truth = ErrorLatency.parse("exp:mean=20ms");
