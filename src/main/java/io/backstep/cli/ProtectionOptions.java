@@ -6,9 +6,6 @@ import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
-import java.util.function.Function;
-import java.util.stream.Collectors;
-import java.util.stream.Stream;
 
 import io.backstep.Backstep;
 import io.backstep.core.Discipline;
@@ -23,22 +20,18 @@ import io.backstep.retain.KeepCoverage;
 import io.backstep.retain.KeepLast;
 import io.backstep.retain.KeepSpan;
 import io.backstep.retain.Retention;
-import io.backstep.sys.NativeProcess;
 import io.backstep.sys.Signals;
-import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.TypeConversionException;
 
 /** The options that {@code run} and {@code attach} share. */
 final class ProtectionOptions {
-    private static final List<String> MEMORY_AREAS = List.of("heap", "stack", "data");
     private static final double COVERAGE_DEFAULT = 0.99;
 
-    @Option(names = "--interval", paramLabel = "TIME", defaultValue = "50ms", converter = Duration.class,
+    @Option(names = "--interval", paramLabel = "TIME", defaultValue = "50ms", converter = OptionValues.Duration.class,
             description = "Time between two captures (default: ${DEFAULT-VALUE}).")
     private long intervalNs;
 
-    @Option(names = "--capture", paramLabel = "copy|cow", defaultValue = "copy", converter = Capturing.class,
+    @Option(names = "--capture", paramLabel = "copy|cow", defaultValue = "copy", converter = OptionValues.Capturing.class,
             description =
                     "How a capture gets what pages were: copy (written pages are copied while the program stands; takes "
                     + "as much memory as the program) or cow (a page's first write is held until the page is saved; "
@@ -46,20 +39,20 @@ final class ProtectionOptions {
                     + "program gives back ends the checkpoints before it) (default: ${DEFAULT-VALUE}).")
     private Discipline discipline;
 
-    @Option(names = "--predict", paramLabel = "NAME", defaultValue = "cost", converter = Predictor.class,
+    @Option(names = "--predict", paramLabel = "NAME", defaultValue = "cost", converter = OptionValues.Predictor.class,
             description =
                     "Which pages are left writable, because they are expected to be written again: off (none), last "
                     + "(those written in the last interval) or cost (those for which it is cheaper than a fault) "
                     + "(default: ${DEFAULT-VALUE}).")
     private Prediction prediction;
 
-    @Option(names = "--keep", paramLabel = "N|TIME", converter = Keeping.class,
+    @Option(names = "--keep", paramLabel = "N|TIME", converter = OptionValues.Keeping.class,
             description =
                     "Which checkpoints are kept: the newest N, or those of a history as long as TIME, such as 2s "
                     + "(default: 3). With --error-latency: at most N.")
     private Retention keep;
 
-    @Option(names = "--error-latency", paramLabel = "SPEC", converter = Latency.class,
+    @Option(names = "--error-latency", paramLabel = "SPEC", converter = OptionValues.Latency.class,
             description =
                     "How long after a fault its error is noticed: exp:mean=20ms, uniform:0..1s, "
                     + "lognormal:median=5ms,sigma=1.5, weibull:scale=20ms,shape=0.5, hist:FILE (an HdrHistogram log) "
@@ -73,7 +66,7 @@ final class ProtectionOptions {
                     + "error is noticed (default: 0.99).")
     private Double coverage;
 
-    @Option(names = "--memory-budget", paramLabel = "SIZE", converter = Bytes.class,
+    @Option(names = "--memory-budget", paramLabel = "SIZE", converter = OptionValues.Bytes.class,
             description =
                     "The most memory that checkpoints may take, for example 512M; when it is used up the oldest go "
                     + "first, then "
@@ -87,7 +80,7 @@ final class ProtectionOptions {
                     + "Those named here count also when it does.")
     private List<String> caught = new ArrayList<>();
 
-    @Option(names = "--inject", paramLabel = "SPEC", converter = Spec.class,
+    @Option(names = "--inject", paramLabel = "SPEC", converter = OptionValues.Spec.class,
             description =
                     "Inject a fault: register@TIME, register:NAME@TIME, memory@TIME or memory:heap|stack|data@TIME; "
                     + "TIME may be a "
@@ -96,7 +89,7 @@ final class ProtectionOptions {
                     + "when it occurred). May be repeated.")
     private List<FaultSpec> faults = new ArrayList<>();
 
-    @Option(names = "--duration", paramLabel = "TIME", converter = Duration.class,
+    @Option(names = "--duration", paramLabel = "TIME", converter = OptionValues.Duration.class,
             description = "Let the target go, unharmed, after this time.")
     private Long durationNs;
 
@@ -190,93 +183,6 @@ final class ProtectionOptions {
         }
         if (!faults.isEmpty()) {
             context.faults(new InjectionPlan(faults));
-        }
-    }
-
-    /** "50ms" as nanoseconds. */
-    static final class Duration implements ITypeConverter<Long> {
-        @Override
-        public Long convert(String text) {
-            try {
-                return Units.parseDurationNs(text);
-            } catch (IllegalArgumentException e) {
-                throw new TypeConversionException(e.getMessage());
-            }
-        }
-    }
-
-    private static <T> T oneOf(T[] known, Function<T, String> key, String text) {
-        return Stream.of(known).filter(each -> key.apply(each).equals(text)).findFirst().orElseThrow(
-                () -> new TypeConversionException("'" + text + "' is not one of "
-                        + Stream.of(known).map(key).collect(Collectors.joining(", "))));
-    }
-
-    /** "3" or "2s" as a retention. */
-    static final class Keeping implements ITypeConverter<Retention> {
-        @Override
-        public Retention convert(String text) {
-            try {
-                return text.matches("-?\\d+")
-                        ? new KeepLast(Integer.parseInt(text)) : new KeepSpan(Units.parseDurationNs(text));
-            } catch (NumberFormatException e) {
-                throw new TypeConversionException("'" + text + "' is too large a number");
-            } catch (IllegalArgumentException e) {
-                throw new TypeConversionException(e.getMessage());
-            }
-        }
-    }
-
-    /** "exp:mean=20ms" as an error latency. */
-    static final class Latency implements ITypeConverter<ErrorLatency> {
-        @Override
-        public ErrorLatency convert(String text) {
-            try {
-                return ErrorLatency.parse(text);
-            } catch (IllegalArgumentException e) {
-                throw new TypeConversionException(e.getMessage());
-            }
-        }
-    }
-
-    /** "cow" as a discipline. */
-    static final class Capturing implements ITypeConverter<Discipline> {
-        @Override
-        public Discipline convert(String text) {
-            return oneOf(Discipline.values(), Discipline::key, text);
-        }
-    }
-
-    /** "cost" as a predictor. */
-    static final class Predictor implements ITypeConverter<Prediction> {
-        @Override
-        public Prediction convert(String text) {
-            return oneOf(Prediction.values(), Prediction::key, text);
-        }
-    }
-
-    /** "512M" as bytes. */
-    static final class Bytes implements ITypeConverter<Long> {
-        @Override
-        public Long convert(String text) {
-            try {
-                return Units.parseBytes(text);
-            } catch (IllegalArgumentException e) {
-                throw new TypeConversionException(e.getMessage());
-            }
-        }
-    }
-
-    /** "register@1s,seed=7" as a fault to be. */
-    static final class Spec implements ITypeConverter<FaultSpec> {
-        @Override
-        public FaultSpec convert(String text) {
-            try {
-                FaultSpec spec = FaultSpec.parse(text);
-                spec.requirePlaceOf(NativeProcess.registerNames(), MEMORY_AREAS);
-                return spec;
-            } catch (IllegalArgumentException e) {
-                throw new TypeConversionException(e.getMessage());
-            }
         }
     }
 }

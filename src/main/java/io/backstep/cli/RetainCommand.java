@@ -36,7 +36,7 @@ final class RetainCommand implements Callable<Integer> {
     private CommandSpec spec;
 
     @Option(names = "--error-latency", paramLabel = "SPEC", required = true,
-            converter = ProtectionOptions.Latency.class,
+            converter = OptionValues.Latency.class,
             description =
                     "How long after a fault its error is noticed: exp:mean=20ms, uniform:0..1s, "
                     + "lognormal:median=5ms,sigma=1.5, weibull:scale=20ms,shape=0.5, hist:FILE (an HdrHistogram log) "
@@ -50,50 +50,50 @@ final class RetainCommand implements Callable<Integer> {
     private double coverage;
 
     @Option(names = "--interval", paramLabel = "TIME", split = ",",
-            defaultValue = "5ms,10ms,20ms,50ms,100ms,200ms", converter = ProtectionOptions.Duration.class,
+            defaultValue = "5ms,10ms,20ms,50ms,100ms,200ms", converter = OptionValues.Duration.class,
             description = "Times between two captures to compare (default: ${DEFAULT-VALUE}).")
     private List<Long> intervalsNs;
 
     @Option(names = "--dirty-rate", paramLabel = "SIZE", defaultValue = "20M",
-            converter = ProtectionOptions.Bytes.class,
+            converter = OptionValues.Bytes.class,
             description =
                     "What the program writes in a second, in pages that count once in a short time "
                     + "(default: ${DEFAULT-VALUE}).")
     private long dirtyPerSecond;
 
-    @Option(names = "--program-memory", paramLabel = "SIZE", converter = ProtectionOptions.Bytes.class,
+    @Option(names = "--program-memory", paramLabel = "SIZE", converter = OptionValues.Bytes.class,
             description =
                     "The program's memory, for the mirror; its writes are taken to go evenly to all of it. Without it "
                     + "no page is taken to be written twice and the mirror is left out.")
     private Long programMemory;
 
-    @Option(names = "--memory-budget", paramLabel = "SIZE", converter = ProtectionOptions.Bytes.class,
+    @Option(names = "--memory-budget", paramLabel = "SIZE", converter = OptionValues.Bytes.class,
             description = "The most memory that checkpoints may take (default: half of the memory that is free here).")
     private Long memoryBudget;
 
     @Option(names = "--between-errors", paramLabel = "TIME", defaultValue = "24h",
-            converter = ProtectionOptions.Duration.class,
+            converter = OptionValues.Duration.class,
             description = "The mean time between two errors (default: ${DEFAULT-VALUE}).")
     private long betweenErrorsNs;
 
-    @Option(names = "--restart", paramLabel = "TIME", defaultValue = "5m", converter = ProtectionOptions.Duration.class,
+    @Option(names = "--restart", paramLabel = "TIME", defaultValue = "5m", converter = OptionValues.Duration.class,
             description =
                     "What an error costs that no checkpoint undoes: a restart and all work done again "
                     + "(default: ${DEFAULT-VALUE}).")
     private long restartNs;
 
     @Option(names = "--rollback", paramLabel = "TIME", defaultValue = "1ms",
-            converter = ProtectionOptions.Duration.class,
+            converter = OptionValues.Duration.class,
             description = "What a rollback takes (default: ${DEFAULT-VALUE}).")
     private long rollbackNs;
 
     @Option(names = "--pause", paramLabel = "TIME", defaultValue = "200us",
-            converter = ProtectionOptions.Duration.class,
+            converter = OptionValues.Duration.class,
             description = "What a capture takes, whatever was written (default: ${DEFAULT-VALUE}).")
     private long pauseNs;
 
     @Option(names = "--page-cost", paramLabel = "TIME", defaultValue = "1500ns",
-            converter = ProtectionOptions.Duration.class,
+            converter = OptionValues.Duration.class,
             description = "What a written page costs, its fault and its copy (default: ${DEFAULT-VALUE}).")
     private long pageNs;
 

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.backstep.cli;
+
+import java.util.List;
+import java.util.function.Function;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+
+import io.backstep.core.Discipline;
+import io.backstep.core.Units;
+import io.backstep.inject.FaultSpec;
+import io.backstep.predict.Prediction;
+import io.backstep.retain.ErrorLatency;
+import io.backstep.retain.KeepLast;
+import io.backstep.retain.KeepSpan;
+import io.backstep.retain.Retention;
+import io.backstep.sys.NativeProcess;
+import picocli.CommandLine.ITypeConverter;
+import picocli.CommandLine.TypeConversionException;
+
+/** What the texts of options stand for. A text that stands for nothing is told in one line. */
+final class OptionValues {
+    private static final List<String> MEMORY_AREAS = List.of("heap", "stack", "data");
+
+    private OptionValues() {
+    }
+
+    private abstract static class Parsed<T> implements ITypeConverter<T> {
+        /** @throws IllegalArgumentException with the line to tell */
+        abstract T parse(String text);
+
+        @Override
+        public final T convert(String text) {
+            try {
+                return parse(text);
+            } catch (IllegalArgumentException e) {
+                throw new TypeConversionException(e.getMessage());
+            }
+        }
+    }
+
+    private static <T> T oneOf(T[] known, Function<T, String> key, String text) {
+        return Stream.of(known).filter(each -> key.apply(each).equals(text)).findFirst().orElseThrow(
+                () -> new IllegalArgumentException("'" + text + "' is not one of "
+                        + Stream.of(known).map(key).collect(Collectors.joining(", "))));
+    }
+
+    /** "50ms" as nanoseconds. */
+    static final class Duration extends Parsed<Long> {
+        @Override
+        Long parse(String text) {
+            return Units.parseDurationNs(text);
+        }
+    }
+
+    /** "512M" as bytes. */
+    static final class Bytes extends Parsed<Long> {
+        @Override
+        Long parse(String text) {
+            return Units.parseBytes(text);
+        }
+    }
+
+    /** "3" or "2s" as a retention. */
+    static final class Keeping extends Parsed<Retention> {
+        @Override
+        Retention parse(String text) {
+            if (!text.matches("-?\\d+")) {
+                return new KeepSpan(Units.parseDurationNs(text));
+            }
+            try {
+                return new KeepLast(Integer.parseInt(text));
+            } catch (NumberFormatException e) {
+                throw new IllegalArgumentException("'" + text + "' is too large a number", e);
+            }
+        }
+    }
+
+    /** "exp:mean=20ms" as an error latency. */
+    static final class Latency extends Parsed<ErrorLatency> {
+        @Override
+        ErrorLatency parse(String text) {
+            return ErrorLatency.parse(text);
+        }
+    }
+
+    /** "cow" as a discipline. */
+    static final class Capturing extends Parsed<Discipline> {
+        @Override
+        Discipline parse(String text) {
+            return oneOf(Discipline.values(), Discipline::key, text);
+        }
+    }
+
+    /** "cost" as a predictor. */
+    static final class Predictor extends Parsed<Prediction> {
+        @Override
+        Prediction parse(String text) {
+            return oneOf(Prediction.values(), Prediction::key, text);
+        }
+    }
+
+    /** "register@1s,seed=7" as a fault to be. */
+    static final class Spec extends Parsed<FaultSpec> {
+        @Override
+        FaultSpec parse(String text) {
+            FaultSpec spec = FaultSpec.parse(text);
+            spec.requirePlaceOf(NativeProcess.registerNames(), MEMORY_AREAS);
+            return spec;
+        }
+    }
+}
