@@ -6,6 +6,7 @@
 #   make soak          the long tests
 #   make bench         the benchmarks
 #   make bench-programs what protection costs twelve real programs (installs them)
+#   make bench-retention simulates errors and compares with retention's closed forms
 #   make bench-parts   the benchmarks of the engine's parts (fetches JMH)
 #   make bench-regions the benchmarks of protected regions (fetches JMH)
 #   make bench-classes compile all of these, as continuous integration does (fetches JMH)
@@ -28,8 +29,8 @@ END = @mv target/.began $(BUILT)
 # With the directories, so that a removed file counts too.
 SOURCES := pom.xml LICENSE $(shell find src/main native -path native/test -prune -o -print)
 
-.PHONY: all demo test soak bench bench-programs bench-parts bench-regions bench-classes sanitize
-.PHONY: clean install-deps build-deps
+.PHONY: all demo test soak bench bench-programs bench-retention bench-parts bench-regions
+.PHONY: bench-classes sanitize clean install-deps build-deps
 .NOTPARALLEL:
 
 all: $(BUILT)
@@ -49,6 +50,9 @@ bench: $(BUILT) install-deps
 bench-programs: $(BUILT)
 	@.ci/deps build programs
 	@bench/programs/run.sh
+
+bench-retention: $(BUILT)
+	@bench/retention/run.sh
 
 bench-parts: $(BUILT) install-deps
 	@bench/jmh/run.sh parts
