@@ -18,7 +18,7 @@ record Comparison(String figure, double closed, double simulated, double standar
         return new Comparison(figure, closed, simulated, Math.sqrt(closed * (1 - closed) / errors), isGraded);
     }
 
-    /** How many standard errors an interval reaches to both sides, if all of so many hold at once with that confidence. */
+    /** How many standard errors an interval reaches to both sides, if so many hold at once with that confidence. */
     static double deviations(double confidence, long intervals) {
         return new NormalDistribution().inverseCumulativeProbability(1 - (1 - confidence) / 2 / intervals);
     }

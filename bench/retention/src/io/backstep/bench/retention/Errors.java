@@ -31,7 +31,7 @@ final class Errors {
         random = new SplittableRandom(seed);
     }
 
-    /** The figures, each with what its closed form says: coverage, lost work, and recovery times where there is an order. */
+    /** Each figure with what its closed form says: coverage, lost work, and recovery times where there is an order. */
     List<Comparison> simulate() {
         Outlook outlook = Outlook.of(setup.retention(), setup.latency(), setup.intervalNs());
         History history = new History(setup.retention());

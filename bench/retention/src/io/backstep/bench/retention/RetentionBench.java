@@ -180,8 +180,8 @@ public final class RetentionBench {
                         Table.text("%.5f", figure.closed()));
             }
         }
-        table.remark("Errors 1 s apart meet histories with gaps, and some a probation, where they are taken for the same "
-                + "error and");
+        table.remark("Errors 1 s apart meet histories with gaps, and some a probation, where they are taken for the "
+                + "same error and");
         table.remark("older checkpoints are tried until none is left. The closed forms leave that out: not graded.");
         return table;
     }

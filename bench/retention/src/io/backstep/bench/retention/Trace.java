@@ -11,8 +11,8 @@ import io.backstep.retain.Outlook;
 import io.backstep.retain.Retention;
 
 /**
- * One long run with errors one after the other, as the engine treats them: captures at the interval; an error is noticed
- * its latency after its fault; the retention chooses among what is kept; what is newer is gone; from a checkpoint that
+ * One long run with errors one after the other, as the engine treats them: captures at the interval; an error is
+ * noticed its latency after its fault; the retention chooses among what is kept; what is newer is gone; from a checkpoint that
  * holds the fault the error comes back after the same work; from a clean one the run goes on, on probation without
  * captures for one and a half times the age and an interval, in which the next error is taken for the same and older
  * checkpoints are tried; when nothing is left there is a restart, and the history begins anew. The next fault comes
