@@ -48,8 +48,7 @@ static int find_dirty(struct bs_process *p) {
  * read in the pause counts.
  */
 static int prepare(struct bs_process *p, struct bs_capture *c) {
-    bs_track_ahead(p);
-    int ignored = bs_files_refresh(p);
+    int ignored = bs_layout_read(p, &p->fresh) < 0 || bs_files_refresh(p) < 0;
     (void) ignored;
     bs_ahead_find(p);
     p->capturing = p->preparing = p->ahead.expected > c->frame_count;

@@ -162,8 +162,7 @@ struct bs_process {
     struct bs_vector held_files;      /* bs_range: those of them that lie in mappings of files */
     struct bs_vector held_at_capture; /* bs_range: held when the last capture or rollback was complete */
     struct bs_vector written;         /* bs_range: pages written, of the last scan */
-    struct bs_vector touched;         /* bs_range: written or given back, of the scans of one pause */
-    struct bs_vector touched_before;  /* bs_range: the same, of the first of two scans */
+    struct bs_vector touched;         /* bs_range: written or given back, of the last scan */
     struct bs_scan_room *scan_room;
     struct bs_ahead ahead;
     struct bs_helper *helper; /* or null */
@@ -181,7 +180,7 @@ struct bs_process {
     uint64_t let_go_ns; /* when a thread was last told to run on */
     uint64_t phase_ns[BS_PHASES];
     bool layout_changed;
-    unsigned steady;        /* pauses since the mappings were others than those known before */
+    unsigned steady;        /* scans since the mappings changed */
     struct bs_vector pages; /* uint64_t */
 
     struct bs_vector open_files;   /* struct bs_descriptor */
@@ -240,8 +239,7 @@ int bs_remote_end_thread(struct bs_process *p, struct bs_thread *thread);
 /* track.c */
 int bs_track_open(struct bs_process *p, uint64_t *interrupted_ns);
 void bs_track_close(struct bs_process *p);
-void bs_track_ahead(struct bs_process *p); /* while the target runs, what can be registered before the pause is */
-int bs_track_all(struct bs_process *p);    /* registers what is not registered and scans */
+int bs_track_all(struct bs_process *p); /* registers what is not registered and scans */
 int bs_track_make(struct bs_process *p, uint64_t flags, int *uffd, uint64_t *interrupted_ns); /* in the target */
 int bs_track_register(struct bs_process *p, int uffd, const struct bs_mapping *mapping);
 /* After a scan with this result: notes the marks that it took, until their pages are copied. The result, or -ENOMEM. */

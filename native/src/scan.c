@@ -242,22 +242,24 @@ static int walk_holes(struct bs_process *p) {
 
 /* ---- together ---------------------------------------------------------------------------------------------------- */
 
-static int find_held_elsewhere(struct bs_process *p) {
-    struct bs_scan_room *room = p->scan_room;
+/* Fills target: private memory outside of files, but for some ranges. */
+static int list_anonymous(const struct bs_process *p, const struct bs_vector *but, struct bs_vector *target) {
     size_t count, cursor = 0;
     const struct bs_mapping *mappings = bs_mappings_of(p, &count);
-    if (p->cow) {
-        return bs_vector_copy(&room->held, bs_cow_held(p));
-    }
-    room->held.size = 0;
+    target->size = 0;
     for (size_t i = 0; i < count; i++) {
         if (mappings[i].inode == 0 && !(mappings[i].flags & MAPPING_SHARED) &&
-            bs_ranges_add_outside(&room->held, mappings[i].start / BS_PAGE_SIZE, mappings[i].end / BS_PAGE_SIZE,
-                                  &room->holes, &cursor) < 0) {
+            bs_ranges_add_outside(target, mappings[i].start / BS_PAGE_SIZE, mappings[i].end / BS_PAGE_SIZE, but,
+                                  &cursor) < 0) {
             return -ENOMEM;
         }
     }
     return 0;
+}
+
+static int find_held_elsewhere(struct bs_process *p) {
+    struct bs_scan_room *room = p->scan_room;
+    return p->cow ? bs_vector_copy(&room->held, bs_cow_held(p)) : list_anonymous(p, &room->holes, &room->held);
 }
 
 static int put_together(struct bs_process *p) {
@@ -341,21 +343,10 @@ static int visit_ahead(struct bs_process *p, const struct page_region *region) {
  */
 static int find_candidates(struct bs_process *p, bool only_new) {
     struct bs_scan_room *room = p->scan_room;
-    const struct bs_vector *others = only_new ? &room->held : &p->predicted;
-    size_t count, cursor = 0;
-    const struct bs_mapping *mappings = bs_mappings_of(p, &count);
-    room->candidates.size = 0;
     if (only_new && bs_ranges_union(&room->held, &p->held_at_capture, &p->predicted) < 0) {
         return -ENOMEM;
     }
-    for (size_t i = 0; i < count; i++) {
-        if (mappings[i].inode == 0 && !(mappings[i].flags & MAPPING_SHARED) &&
-            bs_ranges_add_outside(&room->candidates, mappings[i].start / BS_PAGE_SIZE, mappings[i].end / BS_PAGE_SIZE,
-                                  others, &cursor) < 0) {
-            return -ENOMEM;
-        }
-    }
-    return 0;
+    return list_anonymous(p, only_new ? &room->held : &p->predicted, &room->candidates);
 }
 
 static int walk_candidates(struct bs_process *p, uint64_t flags) {

@@ -13,7 +13,7 @@
 #include "pagemap.h"
 #include "process.h"
 
-#define STEADY 4 /* pauses, after which the mappings are expected to be as they were known */
+#define STEADY 8 /* scans, after which the mappings are expected to stay as they are */
 
 /* Adds to interrupted_ns. */
 int bs_track_make(struct bs_process *p, uint64_t flags, int *uffd, uint64_t *interrupted_ns) {
@@ -97,16 +97,7 @@ static int scan_and_carry(struct bs_process *p, bool with_layout, bool *overlook
     return bs_track_carry(p, result, &p->written);
 }
 
-/*
- * Mappings that come just before a pause are few, so most of the reading and registering can be done while the target
- * runs. What fails here is tried again in the pause.
- */
-void bs_track_ahead(struct bs_process *p) {
-    int ignored = bs_layout_read(p, &p->fresh) < 0 || (!p->cow && bs_layout_adopt(p) < 0);
-    (void) ignored;
-}
-
-/* As long as the mappings are known when a pause begins, they are read at the same time as the pages. */
+/* As long as the mappings stay as they are, they are read at the same time as the pages. */
 static int track_as_before(struct bs_process *p, bool *again) {
     int result = scan_and_carry(p, true, again);
     if (result == 0) {
@@ -127,11 +118,8 @@ int bs_track_all(struct bs_process *p) {
         result = scan_and_carry(p, false, &again);
     }
     if (result == 0 && again) {
-        bs_vector_swap(&p->touched, &p->touched_before);
+        p->ahead.pages.size = 0; /* what the first scan found would have to be known, too */
         result = scan_and_carry(p, false, &again);
-        if (result == 0) {
-            result = bs_ranges_add_all(&p->touched, &p->touched_before, &p->scratch);
-        }
     }
     p->steady = p->layout_changed ? 0 : p->steady + 1;
     return result;

@@ -20,9 +20,23 @@ import picocli.CommandLine.TypeConversionException;
 
 /** What the texts of options stand for. A text that stands for nothing is told in one line. */
 final class OptionValues {
+    /** What {@link Latency} reads, as help tells it. */
+    static final String LATENCY_FORMS =
+            "How long after a fault its error is noticed: exp:mean=20ms, uniform:0..1s, "
+            + "lognormal:median=5ms,sigma=1.5, weibull:scale=20ms,shape=0.5, hist:FILE (an HdrHistogram log) "
+            + "or mix:0.9*exp:mean=1ms+0.1*uniform:0..2s.";
+
+    private static final long SHORTEST_INTERVAL_NS = 1_000_000;
     private static final List<String> MEMORY_AREAS = List.of("heap", "stack", "data");
 
     private OptionValues() {
+    }
+
+    /** @throws IllegalArgumentException nothing can be captured as often as that */
+    static void requireInterval(long ns) {
+        if (ns < SHORTEST_INTERVAL_NS) {
+            throw new IllegalArgumentException("--interval must be at least 1ms, not " + Units.formatDuration(ns));
+        }
     }
 
     private abstract static class Parsed<T> implements ITypeConverter<T> {

@@ -83,7 +83,7 @@ final class Protection {
                 console.tick(backstep.engine(), System.nanoTime());
             }
             run = backstep.engine().record(Main.Version.text());
-            histograms = backstep.engine().histograms();
+            histograms = options.histograms() == null ? List.of() : backstep.engine().histograms();
             broken = backstep.engine().broken();
         } catch (BackstepException e) {
             return couldNotProtect(e);

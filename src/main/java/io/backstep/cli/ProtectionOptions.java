@@ -9,7 +9,6 @@ import java.util.Set;
 
 import io.backstep.Backstep;
 import io.backstep.core.Discipline;
-import io.backstep.core.Units;
 import io.backstep.inject.FaultSpec;
 import io.backstep.inject.InjectionPlan;
 import io.backstep.predict.Prediction;
@@ -54,9 +53,7 @@ final class ProtectionOptions {
 
     @Option(names = "--error-latency", paramLabel = "SPEC", converter = OptionValues.Latency.class,
             description =
-                    "How long after a fault its error is noticed: exp:mean=20ms, uniform:0..1s, "
-                    + "lognormal:median=5ms,sigma=1.5, weibull:scale=20ms,shape=0.5, hist:FILE (an HdrHistogram log) "
-                    + "or mix:0.9*exp:mean=1ms+0.1*uniform:0..2s. Then few checkpoints are kept, at distances that grow "
+                    OptionValues.LATENCY_FORMS + " Then few checkpoints are kept, at distances that grow "
                     + "with age, for --coverage; at most --keep, if that is given. See 'backstep retain'.")
     private ErrorLatency errorLatency;
 
@@ -158,10 +155,7 @@ final class ProtectionOptions {
 
     /** Sets a context up, but for its target; cross-checks and refuses what cannot work. */
     void apply(Backstep.Context context) {
-        if (intervalNs < 1_000_000) {
-            throw new IllegalArgumentException(
-                    "--interval must be at least 1ms, not " + Units.formatDuration(intervalNs));
-        }
+        OptionValues.requireInterval(intervalNs);
         if (report != null) {
             JsonReport.check(report);
         }

@@ -38,9 +38,7 @@ final class RetainCommand implements Callable<Integer> {
     @Option(names = "--error-latency", paramLabel = "SPEC", required = true,
             converter = OptionValues.Latency.class,
             description =
-                    "How long after a fault its error is noticed: exp:mean=20ms, uniform:0..1s, "
-                    + "lognormal:median=5ms,sigma=1.5, weibull:scale=20ms,shape=0.5, hist:FILE (an HdrHistogram log) "
-                    + "or mix:0.9*exp:mean=1ms+0.1*uniform:0..2s.")
+                    OptionValues.LATENCY_FORMS)
     private ErrorLatency errorLatency;
 
     @Option(names = "--coverage", paramLabel = "P", defaultValue = "0.99",
@@ -139,12 +137,7 @@ final class RetainCommand implements Callable<Integer> {
         if (!(coverage > 0 && coverage < 1)) {
             throw new IllegalArgumentException("--coverage must be between 0 and 1, not " + coverage);
         }
-        for (long intervalNs : intervalsNs) {
-            if (intervalNs < 1_000_000) {
-                throw new IllegalArgumentException(
-                        "--interval must be at least 1ms, not " + Units.formatDuration(intervalNs));
-            }
-        }
+        intervalsNs.forEach(OptionValues::requireInterval);
         requirePositive("--between-errors", betweenErrorsNs);
         requirePositive("--restart", restartNs);
         requirePositive("--rollback", rollbackNs);
