@@ -177,7 +177,7 @@ struct bs_saved {
 /*
  * After a capture: what was saved in the interval that it ended; the frames are the caller's from now on. The capture
  * asked for more frames than it has pages if some of them were saved in memory of this library: so many of the spare
- * frames take their place. After bs_process_restore_begin: what was saved since the last capture; no frame changes hands.
+ * frames take their place. After bs_process_look_back and bs_process_restore_begin: what was saved since the last capture; no frame changes hands.
  */
 BS_API int bs_process_saved(bs_process *process, uint64_t spare, uint64_t spare_count, struct bs_saved *saved);
 
@@ -276,6 +276,12 @@ struct bs_restore {
                                opened for writing since and keep what was written to them */
     uint64_t left_size;     /* out */
 };
+
+/*
+ * Before a rollback: halts and says which pages were written since the last capture, and what is held. Nothing is touched
+ * but marks, which are carried into the next capture.
+ */
+BS_API int bs_process_look_back(bs_process *process, struct bs_restore *restore);
 
 /*
  * First half of a rollback to a state: halts, checks that it can be done, ends threads born since, puts mappings back,

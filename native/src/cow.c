@@ -503,16 +503,17 @@ int bs_cow_check(struct bs_process *p) {
     return result;
 }
 
-/* After the layout is as it was: pages that can have been written are added to p->dirty. */
-int bs_cow_restore_begin(struct bs_process *p) {
+/* After a scan: pages that can have been written are added to p->dirty. */
+int bs_cow_find_dirty(struct bs_process *p) {
     struct bs_cow *cow = p->cow;
     int result = tell_open_interval(p);
-    if (result < 0 || (result = bs_ranges_add_all(&p->dirty, &cow->open, &cow->scratch)) < 0) {
-        return result;
-    }
-    cow->lost = 0; /* what is gone since the check was taken away by the rollback itself */
-    cow->rolling_back = true;
-    return 0;
+    cow->rolling_back = result == 0;
+    return result < 0 ? result : bs_ranges_add_all(&p->dirty, &cow->open, &cow->scratch);
+}
+
+/* After the layout is as it was: what is gone since the check was taken away by the rollback itself. */
+void bs_cow_restore_begin(struct bs_process *p) {
+    p->cow->lost = 0;
 }
 
 /* Opens the pages that will be written, so that our own writes are not held, and notes which of them stay open: those

@@ -274,7 +274,8 @@ int bs_cow_choose(struct bs_process *p);
 uint64_t bs_cow_frames_owed(const struct bs_process *p);
 int bs_cow_end_interval(struct bs_process *p);
 int bs_cow_check(struct bs_process *p);
-int bs_cow_restore_begin(struct bs_process *p);
+int bs_cow_find_dirty(struct bs_process *p);
+void bs_cow_restore_begin(struct bs_process *p);
 int bs_cow_restore_pages(struct bs_process *p, const uint64_t *pages, const uint64_t *frames, size_t count);
 int bs_cow_restore_end(struct bs_process *p);
 

@@ -80,6 +80,30 @@ static int broken(const struct bs_process *p, int result) {
     return BS_EBROKEN; /* the text is that of the failure */
 }
 
+/* What was written by what the marks say, and what is held. */
+static int find_dirty(struct bs_process *p) {
+    const struct bs_vector *all = p->cow ? &p->held_files : &p->held;
+    int result = bs_ranges_intersect(&p->dirty, p->all_dirty ? all : &p->carried, &p->held);
+    return result < 0 || !p->cow ? result : bs_cow_find_dirty(p);
+}
+
+static void tell(const struct bs_process *p, struct bs_restore *restore) {
+    restore->written = (uint64_t) (uintptr_t) p->dirty.data;
+    restore->written_count = bs_ranges_count(&p->dirty);
+    restore->held = (uint64_t) (uintptr_t) p->held.data;
+    restore->held_count = bs_ranges_count(&p->held);
+    restore->left = restore->left_size = 0;
+}
+
+int bs_process_look_back(bs_process *p, struct bs_restore *restore) {
+    int result = bs_process_halt(p);
+    if (result < 0 || (result = bs_track_all(p)) < 0 || (result = find_dirty(p)) < 0) {
+        return result;
+    }
+    tell(p, restore);
+    return 0;
+}
+
 int bs_process_restore_begin(bs_process *p, uint64_t state, struct bs_restore *restore) {
     struct bs_state_parts parts;
     bs_state_split(state, &parts);
@@ -97,20 +121,13 @@ int bs_process_restore_begin(bs_process *p, uint64_t state, struct bs_restore *r
     if ((result = bs_set_kill_on_exit(p, true)) < 0 || (result = end_newer_threads(p, &parts)) < 0 ||
         (result = for_each_thread(p, &parts, bs_rseq_withdraw)) < 0 ||
         (result = bs_layout_restore(p, parts.mappings, parts.head->mapping_count, parts.head->heap_end)) < 0 ||
-        (result = bs_track_all(p)) < 0 ||
-        (result = bs_ranges_intersect(&p->dirty,
-                                      !p->all_dirty ? &p->carried
-                                      : p->cow      ? &p->held_files
-                                                    : &p->held,
-                                      &p->held)) < 0 ||
-        (p->cow && (result = bs_cow_restore_begin(p)) < 0)) {
+        (result = bs_track_all(p)) < 0 || (result = find_dirty(p)) < 0) {
         return broken(p, result);
     }
-    restore->written = (uint64_t) (uintptr_t) p->dirty.data;
-    restore->written_count = bs_ranges_count(&p->dirty);
-    restore->held = (uint64_t) (uintptr_t) p->held.data;
-    restore->held_count = bs_ranges_count(&p->held);
-    restore->left = restore->left_size = 0;
+    if (p->cow) {
+        bs_cow_restore_begin(p);
+    }
+    tell(p, restore);
     return 0;
 }
 

@@ -82,6 +82,11 @@ class ObservedTarget implements Target {
     }
 
     @Override
+    public void lookBack(PageRanges written, PreImages saved) {
+        target.lookBack(written, saved);
+    }
+
+    @Override
     public void beginRollback(ExecutionState state, PageRanges written, PreImages saved) {
         target.beginRollback(state, written, saved);
     }

@@ -11,6 +11,7 @@ public final class Checkpoint {
     private long id;
     private long atNs;
     private ExecutionState state;
+    private boolean broken;
 
     public Checkpoint(long id, long atNs, ExecutionState state) {
         become(id, atNs, state);
@@ -21,6 +22,7 @@ public final class Checkpoint {
         id = newId;
         atNs = newAtNs;
         state = newState;
+        broken = false;
         return this;
     }
 
@@ -36,6 +38,16 @@ public final class Checkpoint {
 
     public ExecutionState state() {
         return state;
+    }
+
+    /** True once memory that it needs was found to be broken for good: no target can be given its state. */
+    public boolean isBroken() {
+        return broken;
+    }
+
+    /** For who keeps that memory. */
+    public void noteBroken() {
+        broken = true;
     }
 
     @Override

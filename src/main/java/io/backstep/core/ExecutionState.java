@@ -9,6 +9,9 @@ public interface ExecutionState extends AutoCloseable {
     /** Bytes of memory that it takes. */
     long sizeBytes();
 
+    /** Is it what it was when it was filled? Looks at all of it, by a checksum. */
+    boolean isIntact();
+
     void clear();
 
     @Override

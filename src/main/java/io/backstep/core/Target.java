@@ -54,6 +54,15 @@ public interface Target extends AutoCloseable {
     void abandonCapture();
 
     /**
+     * Before a rollback: halts the target and tells which pages were written or dropped since the last capture. Nothing
+     * of it is touched.
+     *
+     * @param saved gets what the target saved by itself since then; the frames stay its own
+     * @throws BackstepException the target is as it was
+     */
+    void lookBack(PageRanges written, PreImages saved);
+
+    /**
      * First half of a rollback: halts the target, makes sure that it can be given this state, undoes changes to its
      * layout, and tells which pages were written (or dropped) since the last capture.
      *

@@ -89,6 +89,8 @@ final class LibBackstep {
 
     static native void bs_state_release(long state);
 
+    static native int bs_process_look_back(long process, long restore);
+
     static native int bs_process_restore_begin(long process, long state, long restore);
 
     static native int bs_process_restore_finish(long process, long state, long pages, long restore);

@@ -169,6 +169,10 @@ public final class NativeProcess implements AutoCloseable {
         LibBackstep.bs_state_release(state);
     }
 
+    public void lookBack(RestoreWords words) {
+        Codes.check(LibBackstep.bs_process_look_back(handle, words.address()));
+    }
+
     public void beginRestore(long state, RestoreWords words) {
         Codes.check(LibBackstep.bs_process_restore_begin(handle, state, words.address()));
     }

@@ -5,7 +5,10 @@ import io.backstep.core.ExecutionState;
 
 /** An execution state of a test, which counts how often it was cleared. */
 final class CountedState implements ExecutionState {
+    private static final long CONTENT = 0x0123456789ABCDEFL;
+
     private int clears;
+    private long content = CONTENT;
 
     int clears() {
         return clears;
@@ -14,6 +17,16 @@ final class CountedState implements ExecutionState {
     @Override
     public long sizeBytes() {
         return 0;
+    }
+
+    /** Inverts bits of what a target would be given. */
+    void flip(long mask) {
+        content ^= mask;
+    }
+
+    @Override
+    public boolean isIntact() {
+        return content == CONTENT;
     }
 
     @Override

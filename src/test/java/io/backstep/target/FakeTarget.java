@@ -64,6 +64,7 @@ public final class FakeTarget implements Target {
     private final TreeSet<Long> dropped = new TreeSet<>();
     private final Set<Long> captured = new HashSet<>();
     private final Set<String> unprotected = new LinkedHashSet<>();
+    private final TreeMap<Long, Long> frames = new TreeMap<>();
     private final UnsafeBuffer frame = new UnsafeBuffer(0, 0);
     private final AtomicBoolean woken = new AtomicBoolean();
     private final Surface surface = new Surface();
@@ -76,6 +77,7 @@ public final class FakeTarget implements Target {
     private int scriptCount;
     private int openStates;
 
+    private State newestState;
     private long progressNs;
     private long printed;
     private long released;
@@ -424,7 +426,9 @@ public final class FakeTarget implements Target {
             capture.framesNeeded(written.size());
             return false;
         }
+        frames.clear();
         for (long page : written) {
+            frames.put(page, capture.frames().get(capture.pages().size()));
             frame.wrap(capture.frames().get(capture.pages().size()), PAGE_SIZE);
             frame.putBytes(0, pages.get(page));
             capture.pages().add(page);
@@ -436,10 +440,22 @@ public final class FakeTarget implements Target {
         capture.trackedPages(pages.size());
         capture.atNs(clock.getAsLong());
         if (!capture.isLive()) {
-            ((State) capture.state()).fill();
+            newestState = (State) capture.state();
+            newestState.fill();
             pause(capture);
         }
         return true;
+    }
+
+    /** Inverts a bit in the memory into which the last capture copied a page. */
+    public void strikeFrameOf(long page) {
+        frame.wrap(frames.get(page), PAGE_SIZE);
+        frame.putByte(PAGE_SIZE / 3, (byte) (frame.getByte(PAGE_SIZE / 3) ^ 4));
+    }
+
+    /** The execution state that was saved last is not what it was from now on. */
+    public void strikeState() {
+        newestState.struck = true;
     }
 
     private void noteAllCaptured() {
@@ -465,12 +481,17 @@ public final class FakeTarget implements Target {
 
     @Override
     public void beginRollback(ExecutionState state, PageRanges changed, PreImages saved) {
+        ((State) state).requireFilled();
+        lookBack(changed, saved);
+        isRestoring = true;
+    }
+
+    @Override
+    public void lookBack(PageRanges changed, PreImages saved) {
         saved.clear();
         requireLife();
         requireThat(tracking && !waitsForFrames, "rolled back while it is not tracked, or in a capture");
-        ((State) state).requireFilled();
         halted = true;
-        isRestoring = true;
         changed.clear();
         TreeSet<Long> all = new TreeSet<>(written);
         all.addAll(dropped);
@@ -557,15 +578,23 @@ public final class FakeTarget implements Target {
         private long progressNs;
         private long printed;
         private boolean closed;
+        private boolean struck;
 
         void fill() {
             requireThat(!closed, "a closed state was filled");
             all = new TreeMap<>(pages);
             progressNs = FakeTarget.this.progressNs;
             printed = FakeTarget.this.printed;
+            struck = false;
+        }
+
+        @Override
+        public boolean isIntact() {
+            return !struck;
         }
 
         void requireFilled() {
+            requireThat(!struck, "a state was used that is not what it was");
             requireThat(!closed && all != null, "a state was used after it was cleared");
         }
 

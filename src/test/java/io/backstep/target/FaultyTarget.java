@@ -174,6 +174,11 @@ public final class FaultyTarget implements Target {
     }
 
     @Override
+    public void lookBack(PageRanges written, PreImages saved) {
+        inner.lookBack(written, saved);
+    }
+
+    @Override
     public void beginRollback(ExecutionState state, PageRanges written, PreImages saved) {
         if (fails(Failure.ROLLBACK_REFUSED)) {
             inner.halt();

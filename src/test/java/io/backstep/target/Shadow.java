@@ -58,6 +58,7 @@ final class Shadow implements AutoCloseable {
     private final List<ExecutionState> states = new ArrayList<>();
     private final List<Long> memory = new ArrayList<>();
     private final PageRanges written = new PageRanges();
+    private final PageRanges toldBefore = new PageRanges();
     private final PreImages saved = new PreImages();
     private final PageWrites writes = new PageWrites();
     private final UnsafeBuffer frame = new UnsafeBuffer(0, 0);
@@ -209,7 +210,12 @@ final class Shadow implements AutoCloseable {
 
     /** Puts the target back to a moment. It stays halted, and later moments are void. */
     void rollBack(Moment moment) {
+        target.lookBack(toldBefore, saved);
+        if (!moment.state.isIntact()) {
+            throw new IllegalStateException("the state of a moment is not what it was");
+        }
         target.beginRollback(moment.state, written, saved);
+        requireTold(moment);
         TreeSet<Long> changed = new TreeSet<>(moment.changedSince);
         for (long i = 0; i < written.rangeCount(); i++) {
             for (long page = written.first(i); page < written.end(i); page++) {
@@ -225,6 +231,20 @@ final class Shadow implements AutoCloseable {
         pages.putAll(moment.pages);
         moment.changedSince.clear();
         moments.subList(moments.indexOf(moment) + 1, moments.size()).clear();
+    }
+
+    /** What a rollback writes must be known before it touches the target, so that it can be looked at. */
+    private void requireTold(Moment moment) {
+        long range = 0;
+        for (long i = 0; i < written.rangeCount(); i++) {
+            for (long page = written.first(i); page < written.end(i); page++) {
+                range = toldBefore.seek(range, page);
+                if (!toldBefore.has(range, page) && !moment.changedSince.contains(page)) {
+                    throw new IllegalStateException(
+                            "page " + Long.toHexString(page) + " was not told of before the rollback");
+                }
+            }
+        }
     }
 
     private void finishRollback(Moment moment, TreeSet<Long> changed) {
@@ -270,6 +290,7 @@ final class Shadow implements AutoCloseable {
         states.forEach(ExecutionState::close);
         capture.close();
         written.close();
+        toldBefore.close();
         saved.close();
         writes.close();
         memory.forEach(UnsafeApi::freeMemory);

@@ -24,6 +24,11 @@ final class Checkpoints {
         }
 
         @Override
+        public boolean isIntact() {
+            return true;
+        }
+
+        @Override
         public void clear() {
         }
 

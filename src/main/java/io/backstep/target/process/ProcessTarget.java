@@ -231,12 +231,24 @@ public final class ProcessTarget implements Target {
     }
 
     @Override
+    public void lookBack(PageRanges written, PreImages saved) {
+        process.lookBack(restoreWords);
+        restoreWords.held(heldBefore);
+        gone.setDifference(held, heldBefore);
+        tellWritten(written, saved);
+    }
+
+    @Override
     public void beginRollback(ExecutionState state, PageRanges written, PreImages saved) {
         process.beginRestore(((ProcessState) state).address(), restoreWords);
-        restoreWords.written(rewritten);
         heldBefore.copyFrom(held);
         restoreWords.held(held);
         gone.setDifference(heldBefore, held);
+        tellWritten(written, saved);
+    }
+
+    private void tellWritten(PageRanges written, PreImages saved) {
+        restoreWords.written(rewritten);
         written.setUnion(rewritten, gone);
         if (saving == null) {
             saved.clear();

@@ -276,12 +276,18 @@ public final class RegionTarget implements Target {
     }
 
     @Override
-    public void beginRollback(ExecutionState state, PageRanges written, PreImages saved) {
+    public void lookBack(PageRanges written, PreImages saved) {
         saved.clear();
         halt();
-        prepareListener();
         regions.beginRestore(restoreWords);
         restoreWords.written(written);
+    }
+
+    @Override
+    public void beginRollback(ExecutionState state, PageRanges written, PreImages saved) {
+        halt();
+        prepareListener();
+        lookBack(written, saved);
     }
 
     private void prepareListener() {
