@@ -29,6 +29,10 @@ import org.agrona.UnsafeApi;
  * capture whose frames were supplied is never refused: what its tables and logs take beyond the budget, a few bytes for
  * each page, is counted and held against the next supply.
  *
+ * <p>Its own memory may be struck, too. Every frame gets a checksum when it is published, and a rollback is planned with
+ * frames, logs, tables and states only that were looked at for it. What is broken is repaired if it can be; if not, the
+ * checkpoints that need it are marked ({@link Checkpoint#isBroken()}) and never planned for.
+ *
  * <p>After warm-up a publish allocates nothing: logs and {@link Checkpoint}s are used again. Not thread-safe: one thread
  * owns the store.
  *
@@ -41,15 +45,14 @@ import org.agrona.UnsafeApi;
 public final class CheckpointStore implements AutoCloseable {
     private final FrameArena arena;
     private final PageTable mirror;
+    private final Inspection inspection;
     private final List<Checkpoint> checkpoints = new ArrayList<>();
     private final List<Checkpoint> checkpointsView = Collections.unmodifiableList(checkpoints);
     private final List<UndoLog> logs = new ArrayList<>();
     private final List<UndoLog> spareLogs = new ArrayList<>();
     private final List<Checkpoint> spareCheckpoints = new ArrayList<>();
-    private final Leaving leaving = new Leaving();
-    private final UndoLog openLog = new UndoLog();
-    private final List<UndoLog> allLogs = new ArrayList<>();
-    private final OldestPreImages oldest = new OldestPreImages();
+    private final Publication publication;
+    private final RollbackPlan rollbackPlan;
     private final Consumer<ExecutionState> recycler;
     private long peakBytes;
 
@@ -60,12 +63,20 @@ public final class CheckpointStore implements AutoCloseable {
      * @param recycler gets each execution state that is no longer kept, cleared
      */
     public CheckpointStore(long budgetBytes, Consumer<ExecutionState> recycler) {
-        this(new FrameArena(budgetBytes), recycler);
+        this(budgetBytes, Redundancy.OFF, recycler);
+    }
+
+    /** Makes an empty store that can repair what breaks in its memory. */
+    public CheckpointStore(long budgetBytes, Redundancy redundancy, Consumer<ExecutionState> recycler) {
+        this(new FrameArena(budgetBytes, redundancy), recycler);
     }
 
     CheckpointStore(FrameArena arena, Consumer<ExecutionState> recycler) {
         this.arena = arena;
         this.mirror = new PageTable(arena);
+        this.inspection = new Inspection(arena, mirror, checkpoints, logs);
+        this.publication = new Publication(arena, mirror, inspection);
+        this.rollbackPlan = new RollbackPlan(mirror, logs, inspection);
         this.recycler = recycler;
     }
 
@@ -112,7 +123,7 @@ public final class CheckpointStore implements AutoCloseable {
             throw new IllegalStateException("preload after checkpoint " + newest().id() + " was published");
         }
         prepare(live, null);
-        moveIntoMirror(live, null);
+        moveTrusted(live, null);
         notePeak();
     }
 
@@ -122,34 +133,12 @@ public final class CheckpointStore implements AutoCloseable {
      * @param among only these are looked at
      */
     public void leaveOutUnchanged(Capture capture, PageRanges among) {
-        LongVector pages = capture.pages();
-        LongVector frames = capture.frames();
-        long kept = 0;
-        long range = 0;
-        for (long i = 0; i < pages.size(); i++) {
-            long page = pages.get(i);
-            range = among.seek(range, page);
-            if (among.has(range, page) && !capture.dropped().contains(page) && isSame(mirror.get(page), frames.get(i))) {
-                continue;
-            }
-            long frame = frames.get(i);
-            frames.set(i, frames.get(kept));
-            frames.set(kept, frame);
-            pages.set(kept++, page);
+        try {
+            mirror.trust();
+            publication.leaveOutSame(capture, among);
+        } catch (PageTable.LostException e) {
+            throw unfit(e);
         }
-        pages.truncate(kept);
-    }
-
-    private static boolean isSame(long oneFrame, long otherFrame) {
-        if (oneFrame == 0) {
-            return false;
-        }
-        for (long at = 0; at < PAGE_SIZE; at += Long.BYTES) {
-            if (UnsafeApi.getLong(oneFrame + at) != UnsafeApi.getLong(otherFrame + at)) {
-                return false;
-            }
-        }
-        return true;
     }
 
     /**
@@ -158,7 +147,8 @@ public final class CheckpointStore implements AutoCloseable {
      *
      * @param id higher than that of the newest checkpoint
      * @throws BackstepException OUT_OF_BUDGET if the machine has no memory left; store and capture are as they were, so
-     *     that checkpoints can be dropped and the capture published again.
+     *     that checkpoints can be dropped and the capture published again. UNFIT if it is not known any more which frames
+     *     are the mirror's: the store is of no use until it is cleared.
      */
     public Checkpoint publish(Capture capture, long id) {
         Checkpoint previous = newest();
@@ -175,7 +165,7 @@ public final class CheckpointStore implements AutoCloseable {
             spareLogs.remove(log);
             logs.add(log);
         }
-        moveIntoMirror(capture, log);
+        moveTrusted(capture, log);
         notePeak();
         return checkpoint;
     }
@@ -188,146 +178,30 @@ public final class CheckpointStore implements AutoCloseable {
 
     /** Does what can fail, so that moving the capture into the mirror cannot. */
     private void prepare(Capture capture, UndoLog log) {
-        LongVector pages = capture.pages();
-        LongVector frames = capture.frames();
-        if (frames.size() < pages.size()) {
-            throw new IllegalArgumentException("capture of " + pages.size() + " pages in " + frames.size() + " frames");
+        long pages = capture.pages().size();
+        if (capture.frames().size() < pages) {
+            throw new IllegalArgumentException(
+                    "capture of " + pages + " pages in " + capture.frames().size() + " frames");
         }
         try {
+            mirror.trust();
             arena.outsideBytes(outsideBytes());
-            mirror.prepare(pages, frames);
-            if (log != null) {
-                log.reserve(pages.size() + mirrored(capture.dropped()) + capture.saved().pages().size());
-            }
+            publication.prepare(capture, log);
+        } catch (PageTable.LostException e) {
+            throw unfit(e);
         } catch (OutOfMemoryError e) {
             throw new BackstepException(Reason.OUT_OF_BUDGET, "store: no memory for the tables of a capture of "
-                    + pages.size() + " pages; the store takes " + bytes() + " bytes", e);
+                    + pages + " pages; the store takes " + bytes() + " bytes", e);
         }
     }
 
-    /** How many pages of some ranges are in the mirror. */
-    private long mirrored(PageRanges ranges) {
-        long count = 0;
-        for (long i = 0; i < ranges.rangeCount(); i++) {
-            long end = ranges.end(i);
-            for (long page = mirror.next(ranges.first(i), end); page < end; page = mirror.next(page + 1, end)) {
-                count++;
-            }
-        }
-        return count;
-    }
-
-    private void moveIntoMirror(Capture capture, UndoLog log) {
-        if (!capture.saved().pages().isEmpty()) {
-            mergeSaved(capture, log);
-            return;
-        }
-        LongVector pages = capture.pages();
-        PageRanges dropped = capture.dropped();
-        long moved = 0;
-        for (long i = 0; i < dropped.rangeCount(); i++) {
-            long end = dropped.end(i);
-            for (long page = mirror.next(dropped.first(i), end); page < end; page = mirror.next(page + 1, end)) {
-                moved = putBefore(page, moved, capture, log);
-                // A page that is in both lists has content now.
-                if (moved == pages.size() || pages.get(moved) != page) {
-                    replaced(page, mirror.remove(page), log);
-                }
-            }
-        }
-        putBefore(Long.MAX_VALUE, moved, capture, log);
-        capture.frames().removeFirst(pages.size());
-    }
-
-    /** Puts the captured pages from an index on and below an end page into the mirror; returns the index after them. */
-    private long putBefore(long endPage, long from, Capture capture, UndoLog log) {
-        LongVector pages = capture.pages();
-        LongVector frames = capture.frames();
-        long i = from;
-        for (; i < pages.size() && pages.get(i) < endPage; i++) {
-            long page = pages.get(i);
-            replaced(page, mirror.put(page, frames.get(i)), log);
-        }
-        return i;
-    }
-
-    private void replaced(long page, long oldFrame, UndoLog log) {
-        if (log != null) {
-            log.add(page, oldFrame);
-        } else if (oldFrame != 0) {
-            arena.give(oldFrame);
-        }
-    }
-
-    /**
-     * As moving a capture into the mirror, with pages that the target saved by itself. Three lists are walked at once:
-     * pages with a new frame, pages that leave the mirror, and pages with a pre-image.
-     */
-    private void mergeSaved(Capture capture, UndoLog log) {
-        LongVector pages = capture.pages();
-        LongVector saved = capture.saved().pages();
-        long copied = 0;
-        long kept = 0;
-        leaving.start(capture.dropped());
-        while (true) {
-            long nextCopied = copied < pages.size() ? pages.get(copied) : Long.MAX_VALUE;
-            long nextSaved = kept < saved.size() ? saved.get(kept) : Long.MAX_VALUE;
-            long page = Math.min(Math.min(nextCopied, nextSaved), leaving.page());
-            if (page == Long.MAX_VALUE) {
-                break;
-            }
-            long before = page == nextCopied ? mirror.put(page, capture.frames().get(copied++)) : mirror.remove(page);
-            if (page == leaving.page()) {
-                leaving.next();
-            }
-            if (page == nextSaved) {
-                before = older(before, capture.saved().frames().get(kept++));
-            }
-            replaced(page, before, log);
-        }
-        capture.frames().removeFirst(pages.size());
-        capture.saved().clear();
-    }
-
-    /** What was in the mirror was there first. The other frame is free. */
-    private long older(long fromMirror, long fromTarget) {
-        if (fromMirror == 0) {
-            return fromTarget;
-        }
-        if (fromTarget != 0) {
-            arena.give(fromTarget);
-        }
-        return fromMirror;
-    }
-
-    /** A walk over the pages of some ranges that are in the mirror. */
-    private final class Leaving {
-        private PageRanges ranges;
-        private long range;
-        private long page;
-
-        void start(PageRanges ofPages) {
-            ranges = ofPages;
-            range = 0;
-            page = ofPages.isEmpty() ? Long.MAX_VALUE : ofPages.first(0) - 1;
-            next();
-        }
-
-        /** Long.MAX_VALUE at the end. */
-        long page() {
-            return page;
-        }
-
-        void next() {
-            while (range < ranges.rangeCount()) {
-                long end = ranges.end(range);
-                page = mirror.next(Math.max(page + 1, ranges.first(range)), end);
-                if (page < end) {
-                    return;
-                }
-                range++;
-            }
-            page = Long.MAX_VALUE;
+    private void moveTrusted(Capture capture, UndoLog log) {
+        try {
+            publication.move(capture, log);
+        } catch (PageTable.LostException e) {
+            capture.frames().removeFirst(capture.pages().size()); // the mirror's, or its no more
+            capture.saved().clear();
+            throw unfit(e);
         }
     }
 
@@ -344,49 +218,23 @@ public final class CheckpointStore implements AutoCloseable {
     /**
      * Works out what a rollback does to the target's pages: every page that was written since the newest checkpoint, or
      * that has a pre-image from the given checkpoint on, gets its content of that moment or is dropped; no other page
-     * does. The frames stay the store's and are valid until it is changed.
+     * does. The frames stay the store's and are valid until it is changed. All that the plan rests on is compared with
+     * its checksums, but for what the target saved by itself: that gets one with the next capture.
      *
      * @param written pages written or dropped since the newest checkpoint
      * @param saved what the target saved by itself since then
      * @param into gets the result, ascending; what was in it is cleared
+     * @throws BackstepException REFUSED: something that the checkpoint needs is broken; another may be usable
      */
     public void plan(Checkpoint to, PageRanges written, PreImages saved, PageWrites into) {
         int from = indexOf(to);
-        prepareRollback(from);
-        into.clear();
-        openLog.copyFrom(saved);
-        allLogs.clear();
-        allLogs.addAll(logs);
-        allLogs.add(openLog);
-        oldest.start(allLogs, from);
-        boolean more = oldest.next();
-        for (long i = 0; i < written.rangeCount(); i++) {
-            for (long page = written.first(i); page < written.end(i); page++) {
-                while (more && oldest.page() < page) {
-                    more = takeOldest(into);
-                }
-                if (more && oldest.page() == page) {
-                    more = takeOldest(into);
-                } else {
-                    writeOrDrop(page, mirror.get(page), into);
-                }
-            }
-        }
-        while (more) {
-            more = takeOldest(into);
-        }
-    }
-
-    private boolean takeOldest(PageWrites into) {
-        writeOrDrop(oldest.page(), oldest.frame(), into);
-        return oldest.next();
-    }
-
-    private static void writeOrDrop(long page, long frame, PageWrites into) {
-        if (frame == 0) {
-            into.drop(page);
-        } else {
-            into.write(page, frame);
+        try {
+            inspection.requireIntact(to, from);
+            prepareRollback(from);
+            rollbackPlan.make(to, from, written, saved, into);
+        } catch (PageTable.LostException e) {
+            inspection.loseAll();
+            throw Inspection.refusal(to, e.getMessage());
         }
     }
 
@@ -409,8 +257,16 @@ public final class CheckpointStore implements AutoCloseable {
      */
     public void rolledBack(Checkpoint to) {
         int index = indexOf(to);
+        try {
+            mirror.trust();
+            for (int i = logs.size() - 1; i >= index; i--) {
+                moveBackIntoMirror(logs.get(i), i);
+            }
+        } catch (PageTable.LostException e) { // the target is right; the next publish tells
+            inspection.loseAll();
+        }
         for (int i = logs.size() - 1; i >= index; i--) {
-            moveBackIntoMirror(logs.get(i));
+            logs.get(i).forget();
             retire(logs.remove(i));
         }
         for (int i = checkpoints.size() - 1; i > index; i--) {
@@ -419,7 +275,11 @@ public final class CheckpointStore implements AutoCloseable {
         notePeak();
     }
 
-    private void moveBackIntoMirror(UndoLog log) {
+    private void moveBackIntoMirror(UndoLog log, int index) {
+        if (!inspection.inspect(log, index)) { // since the plan was made
+            mirror.lose();
+            throw new PageTable.LostException();
+        }
         for (long i = 0; i < log.size(); i++) {
             long page = log.page(i);
             long frame = log.frame(i);
@@ -438,10 +298,12 @@ public final class CheckpointStore implements AutoCloseable {
             throw new IllegalArgumentException("drop of checkpoint " + checkpoint.id() + ", the newest");
         }
         UndoLog log = logs.get(index);
+        inspection.inspect(log, index);
         if (index == 0) {
             log.free(arena);
         } else {
             UndoLog older = logs.get(index - 1);
+            inspection.inspect(older, index - 1);
             UndoLog merged = spareLog();
             merged.setMerged(older, log, arena);
             spareLogs.remove(merged);
@@ -456,10 +318,12 @@ public final class CheckpointStore implements AutoCloseable {
     /** Forgets all checkpoints and the mirror. Frames that were supplied stay with who has them. */
     public void clear() {
         for (int i = logs.size() - 1; i >= 0; i--) {
-            logs.get(i).free(arena);
+            logs.get(i).forget();
             retire(logs.remove(i));
         }
+        arena.reclaim(Owner::isLog);
         mirror.clear();
+        arena.disownIllegible();
         arena.trim();
         closeSpareLogs();
         for (int i = checkpoints.size() - 1; i >= 0; i--) {
@@ -489,6 +353,37 @@ public final class CheckpointStore implements AutoCloseable {
             }
         }
         return mirror.get(page);
+    }
+
+    /* ---- integrity ---- */
+
+    /**
+     * Looks at some more of the frames in use, and with each round over all of them at tables, logs and states.
+     *
+     * @param most how many frames to look at
+     */
+    public void scrub(long most) {
+        inspection.scrub(most);
+    }
+
+    /** Frames in use: as many as a round of scrubbing looks at. */
+    public long framesInUse() {
+        return arena.usedFrames();
+    }
+
+    /** What was found in all the time. */
+    public IntegrityCounts integrity() {
+        return inspection.counts();
+    }
+
+    /** Grows whenever something is found broken or a checkpoint is lost. */
+    public long newsCount() {
+        return inspection.newsCount();
+    }
+
+    private BackstepException unfit(PageTable.LostException why) {
+        inspection.loseAll();
+        return new BackstepException(Reason.UNFIT, "store: " + why.getMessage(), why);
     }
 
     /** Memory of the mirror and its table. */
@@ -583,7 +478,7 @@ public final class CheckpointStore implements AutoCloseable {
     @Override
     public void close() {
         clear();
-        openLog.close();
+        rollbackPlan.close();
         arena.close();
     }
 }

@@ -5,19 +5,17 @@ import static io.backstep.core.Pages.PAGE_SIZE;
 
 import io.backstep.core.LongVector;
 import io.backstep.core.Pages;
-import java.util.ArrayList;
-import java.util.Comparator;
-import java.util.List;
 import java.util.function.LongFunction;
+import java.util.function.LongPredicate;
 import net.openhft.chronicle.bytes.BytesStore;
 import net.openhft.chronicle.core.io.BackgroundResourceReleaser;
-import org.agrona.UnsafeApi;
 
 /**
  * The memory that all frames come from: page-aligned pieces of native segments, within a budget. A frame is named by
  * its address. Every frame is touched when its segment is made, so none costs a page fault later; free frames are
  * handed out last in, first out, so that few stay warm instead of many cold. {@link #take()} and {@link #give(long)}
- * never allocate. A taken frame holds whatever was in it. Not thread-safe.
+ * never allocate. A taken frame holds whatever was in it. Beside each frame lies a label that says whose it is and
+ * holds its checksum, wherever tables and logs move it. Not thread-safe.
  */
 final class FrameArena implements AutoCloseable {
     /** Growth goes this far beyond the need, or by a twentieth of what is there if that is more. */
@@ -28,38 +26,31 @@ final class FrameArena implements AutoCloseable {
     /** A bound for the list of free frames: a long for each, and a vector grows by half. */
     private static final long LIST_BYTES_PER_FRAME = Long.BYTES * 3 / 2;
     private static final long LIST_MIN_BYTES = 4096;
+    /** At most: one before the first frame, one by rounding what redundancy needs. */
+    private static final long PAGES_LOST_PER_SEGMENT = 2;
 
     private final long budgetBytes;
     private final LongFunction<BytesStore<?, Void>> memory;
-    private final List<Segment> segments = new ArrayList<>();
+    private final Redundancy redundancy;
+    private final Segments segments = new Segments();
     private final LongVector free = new LongVector();
     private long frames;
     private long segmentBytes;
     private long outsideBytes;
 
     FrameArena(long budgetBytes) {
-        this(budgetBytes, BytesStore::lazyNativeBytesStoreWithFixedCapacity);
+        this(budgetBytes, Redundancy.OFF);
+    }
+
+    FrameArena(long budgetBytes, Redundancy redundancy) {
+        this(budgetBytes, redundancy, BytesStore::lazyNativeBytesStoreWithFixedCapacity);
     }
 
     /** An arena whose segments lie in memory that a function gives, or refuses by an OutOfMemoryError. */
-    FrameArena(long budgetBytes, LongFunction<BytesStore<?, Void>> memory) {
+    FrameArena(long budgetBytes, Redundancy redundancy, LongFunction<BytesStore<?, Void>> memory) {
         this.budgetBytes = budgetBytes;
+        this.redundancy = redundancy;
         this.memory = memory;
-    }
-
-    /** Native memory cut into frames. The store is a page longer than they need, because it may start anywhere. */
-    private record Segment(BytesStore<?, Void> store, long firstFrame, long frames) {
-        static Segment of(BytesStore<?, Void> store, long frames) {
-            long firstFrame = (store.addressForRead(0) + PAGE_SIZE - 1) & -PAGE_SIZE;
-            for (long i = 0; i < frames; i++) {
-                UnsafeApi.putLong(firstFrame + Pages.toBytes(i), 0);
-            }
-            return new Segment(store, firstFrame, frames);
-        }
-
-        static long bytes(long frames) {
-            return Pages.toBytes(frames + 1);
-        }
     }
 
     /**
@@ -95,8 +86,10 @@ final class FrameArena implements AutoCloseable {
     private long roomFrames() {
         long listBytes = Math.max(free.sizeBytes(), Math.max(LIST_MIN_BYTES, frames * LIST_BYTES_PER_FRAME));
         long room = budgetBytes - outsideBytes - segmentBytes - listBytes;
-        long guess = Math.max(0, room) / (PAGE_SIZE + LIST_BYTES_PER_FRAME);
-        return Math.max(0, guess - segmentsFor(guess));
+        long groupBytes = Pages.toBytes(Redundancy.GROUP + redundancy.spareFrames(Redundancy.GROUP));
+        long frameBytes = groupBytes / Redundancy.GROUP + Label.BYTES + LIST_BYTES_PER_FRAME;
+        long guess = Math.max(0, room) / frameBytes;
+        return Math.max(0, guess - PAGES_LOST_PER_SEGMENT * segmentsFor(guess));
     }
 
     private static long segmentsFor(long frames) {
@@ -109,29 +102,142 @@ final class FrameArena implements AutoCloseable {
         long missing = count;
         for (long rest = segmentsFor(count); rest > 0; rest--) {
             long share = (missing + rest - 1) / rest;
-            add(Segment.of(memory.apply(Segment.bytes(share)), share));
+            add(new Segment(memory.apply(Segment.bytes(share, redundancy)), share, redundancy));
             missing -= share;
         }
     }
 
     private void add(Segment segment) {
         segments.add(segment);
-        segmentBytes += Segment.bytes(segment.frames);
-        frames += segment.frames;
-        for (long i = segment.frames - 1; i >= 0; i--) {
-            free.add(segment.firstFrame + Pages.toBytes(i));
-        }
+        segmentBytes += segment.bytes();
+        frames += segment.frames();
+        listFree(segment);
     }
 
     /** A free frame. There must be one. */
     long take() {
-        return free.removeLast();
+        while (true) {
+            if (free.isEmpty()) {
+                demandFree(1);
+            }
+            long frame = free.removeLast();
+            Segment segment = segments.find(frame);
+            if (segment == null || !Label.isOwnedBy(segment.label(frame), Owner.FREE)) {
+                continue; // a wrong entry of the list
+            }
+            if (Owner.isSealed(segment.owner(frame))) {
+                segment.unseal(frame);
+            }
+            Label.own(segment.label(frame), Owner.TAKEN);
+            return frame;
+        }
     }
 
+    /** Takes a frame back. What is no frame in use is left alone: better to lose one than to hand it out twice. */
     void give(long frame) {
-        assert (frame & (PAGE_SIZE - 1)) == 0 && frame != 0 : Long.toHexString(frame);
         assert free.size() < frames : "frame " + Long.toHexString(frame) + " given though all are free";
+        Segment segment = segments.find(frame);
+        if (segment == null) {
+            return;
+        }
+        long label = segment.label(frame);
+        long owner = Label.owner(label);
+        if (Owner.isFree(owner)) {
+            return;
+        }
+        Label.own(label, Owner.withFlagsOf(Owner.FREE, owner));
         free.add(frame);
+    }
+
+    /* ---- labels and content ---- */
+
+    /** Is it the address of memory in which frames lie? */
+    boolean has(long address) {
+        return segments.find(address) != null;
+    }
+
+    /** Is there a frame at an address, and does its label say that it belongs to somebody? */
+    boolean isOwnedBy(long frame, long owner) {
+        Segment segment = segments.find(frame);
+        return segment != null && Label.isOwnedBy(segment.label(frame), owner);
+    }
+
+    /** Whose a frame is by its label, or {@link Owner#ILLEGIBLE}. */
+    long owner(long frame) {
+        long label = label(frame);
+        return Label.isLegible(label) ? Label.owner(label) : Owner.ILLEGIBLE;
+    }
+
+    /** Where the label of a frame lies. */
+    long label(long frame) {
+        return segments.find(frame).label(frame);
+    }
+
+    /** Writes on the label whose a frame is from now on, and returns that; its content stays as good as it was. */
+    long own(long frame, long owner) {
+        long label = label(frame);
+        long written = Owner.withFlagsOf(owner, Label.owner(label));
+        Label.own(label, written);
+        return written;
+    }
+
+    /** Writes a label anew that was struck, of a frame that had been sealed. */
+    void relabel(long frame, long owner) {
+        Label.own(label(frame), Owner.sealed(owner));
+    }
+
+    /** Takes all frames back whose owner is of some kind. */
+    void reclaim(LongPredicate owners) {
+        for (long frame = next(0); frame != 0; frame = next(frame + PAGE_SIZE)) {
+            if (owners.test(owner(frame))) {
+                give(frame);
+            }
+        }
+    }
+
+    /**
+     * Writes labels that are illegible anew, as of frames that are in somebody's hands. For when nobody else is left:
+     * what such a label said must not come back. A frame that was nobody's is not used again.
+     */
+    void disownIllegible() {
+        for (long frame = next(0); frame != 0; frame = next(frame + PAGE_SIZE)) {
+            if (owner(frame) == Owner.ILLEGIBLE) {
+                Label.own(label(frame), Owner.TAKEN);
+            }
+        }
+    }
+
+    /** Gives a frame's content its checksum, and what it could be repaired from; writes on the label whose it is. */
+    void seal(long frame, long owner) {
+        segments.find(frame).seal(frame, owner);
+    }
+
+    /** Is the content of a frame what was sealed? */
+    boolean isSound(long frame) {
+        Segment segment = segments.find(frame);
+        return Owner.isSealed(segment.owner(frame)) && segment.isSound(frame);
+    }
+
+    /** Gives a frame the content back that was sealed; false if that is nowhere. */
+    boolean repair(long frame) {
+        Segment segment = segments.find(frame);
+        return Owner.isSealed(segment.owner(frame)) && segment.spares().repair(frame);
+    }
+
+    /** Looks at what a sound frame would be repaired from; false if that was wrong. It is right afterwards. */
+    boolean mendSpare(long frame) {
+        return segments.find(frame).spares().mend(frame);
+    }
+
+    /** Notes on the label that the content is wrong for good. */
+    void noteBroken(long frame) {
+        long label = label(frame);
+        Label.own(label, Owner.broken(Label.owner(label)));
+    }
+
+    /** The first frame at or behind an address; 0 if there is none. */
+    long next(long address) {
+        return segments.next(address);
     }
 
     /** Memory elsewhere that counts against the budget. */
@@ -166,52 +272,39 @@ final class FrameArena implements AutoCloseable {
         return budgetBytes;
     }
 
-    /** Gives segments of which every frame is free back to the system. Looks at all free frames. */
+    /**
+     * Gives segments of which every frame is free back to the system. Asks the labels of all frames, so that nothing
+     * goes that is in use, and what the list of free frames had lost is in it again.
+     */
     void trim() {
-        segments.sort(Comparator.comparingLong(Segment::firstFrame));
-        long[] freeOf = new long[segments.size()];
-        for (long i = 0; i < free.size(); i++) {
-            freeOf[segmentOf(free.get(i))]++;
-        }
-        long kept = 0;
-        for (long i = 0; i < free.size(); i++) {
-            long frame = free.get(i);
-            int segment = segmentOf(frame);
-            if (freeOf[segment] < segments.get(segment).frames) {
-                free.set(kept++, frame);
-            }
-        }
-        free.truncate(kept);
-        for (int i = freeOf.length - 1; i >= 0; i--) {
-            if (freeOf[i] == segments.get(i).frames) {
+        free.clear();
+        for (int i = segments.count() - 1; i >= 0; i--) {
+            long before = free.size();
+            listFree(segments.get(i));
+            if (free.size() - before == segments.get(i).frames()) {
+                free.truncate(before);
                 release(segments.remove(i));
             }
         }
         awaitRelease();
-        if (segments.isEmpty()) {
+        if (segments.count() == 0) {
             free.close();
         }
     }
 
-    /** Which segment a frame lies in. They must be sorted. */
-    private int segmentOf(long frame) {
-        int low = 0;
-        int high = segments.size() - 1;
-        while (low < high) {
-            int middle = (low + high + 1) >>> 1;
-            if (segments.get(middle).firstFrame <= frame) {
-                low = middle;
-            } else {
-                high = middle - 1;
+    private void listFree(Segment segment) {
+        for (long frame = segment.endFrame(); frame > segment.firstFrame();) {
+            frame -= PAGE_SIZE;
+            if (Label.isOwnedBy(segment.label(frame), Owner.FREE)) {
+                free.add(frame);
             }
         }
-        return low;
     }
 
     private void release(Segment segment) {
-        segmentBytes -= Segment.bytes(segment.frames);
-        frames -= segment.frames;
-        segment.store.releaseLast();
+        segmentBytes -= segment.bytes();
+        frames -= segment.frames();
+        segment.close();
     }
 
     /** Chronicle frees native memory on a thread of its own; what is counted as given back has to be. */
@@ -223,8 +316,9 @@ final class FrameArena implements AutoCloseable {
     @Override
     public void close() {
         free.close();
-        segments.forEach(this::release);
-        segments.clear();
+        while (segments.count() > 0) {
+            release(segments.remove(segments.count() - 1));
+        }
         awaitRelease();
     }
 }

@@ -16,6 +16,7 @@ final class OldestPreImages {
     private int heapSize;
     private long page;
     private long frame;
+    private int log;
 
     /** Starts a walk over the logs from one on. They must not change before it ends. */
     void start(List<UndoLog> oldestFirst, int from) {
@@ -42,7 +43,8 @@ final class OldestPreImages {
             return false;
         }
         page = pageOf(heap[0]);
-        frame = logs.get(heap[0]).frame(positions[heap[0]]);
+        log = heap[0];
+        frame = logs.get(log).frame(positions[log]);
         do {
             advanceTop();
         } while (heapSize > 0 && pageOf(heap[0]) == page);
@@ -58,9 +60,14 @@ final class OldestPreImages {
         return frame;
     }
 
+    /** Which of the logs it is from. */
+    int log() {
+        return log;
+    }
+
     private void advanceTop() {
-        int log = heap[0];
-        if (++positions[log] == logs.get(log).size()) {
+        int top = heap[0];
+        if (++positions[top] == logs.get(top).size()) {
             heap[0] = heap[--heapSize];
         }
         siftDown(0);

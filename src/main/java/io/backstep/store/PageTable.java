@@ -6,94 +6,164 @@ import static io.backstep.core.Pages.PAGE_SIZE;
 import io.backstep.core.LongVector;
 import io.backstep.core.Pages;
 import org.agrona.UnsafeApi;
-import org.agrona.collections.Long2LongHashMap;
 
 /**
  * Which frame holds a page. Asking for pages in ascending order is fastest. Allocates Java memory only while the number
  * of leaves grows beyond what it ever was. Not thread-safe.
  *
  * <pre>
- *   page number      leaf index (the upper bits)                   | slot (9 bits)
- *   directory        leaf index -&gt; address of the leaf (52 bits)   | slots in use (12 bits)
+ *   page number      leaf index (the upper bits) | slot (9 bits)
+ *   directory        leaf index -&gt; leaf, slots in use, checksum
  *   leaf             512 addresses of frames, 0 for none; the leaf itself is a frame of the arena
  * </pre>
+ *
+ * <p>It notices when its memory was struck, and mends itself. The directory is compared with its checksum before it is
+ * used. A frame that is found in a leaf must carry a label with the page; that there is none is believed only of a leaf
+ * whose checksum holds. Between label and leaf that checksum decides: if it holds, the label is written anew, else the
+ * whole table is, from the labels of all frames. What comes out of that must be what was put in, by the checksum of
+ * all leaves together; otherwise the table is lost until it is cleared.
  */
 final class PageTable {
+    /** The table was struck in so many places that it is not known any more what was in it. */
+    static final class LostException extends RuntimeException {
+        private static final long serialVersionUID = 1;
+
+        LostException() {
+            super("the table of the mirror is broken beyond repair");
+        }
+    }
+
     private static final int LEAF_SHIFT = 9;
     private static final long LEAF_PAGES = 1L << LEAF_SHIFT;
     private static final long COUNT_MASK = PAGE_SIZE - 1;
-    private static final float LOAD_FACTOR = 0.65f;
+    private static final long NO_LEAF = -1;
 
     private final FrameArena arena;
-    private final Long2LongHashMap directory = new Long2LongHashMap(64, LOAD_FACTOR, 0);
+    private final LeafDirectory directory = new LeafDirectory();
     private long frames;
-    // The directory's entry that was asked for last.
-    private long lastIndex = -1;
-    private long lastEntry;
+    private boolean lost;
+    private long mended;
+    /** The leaf that was compared with its checksum last. */
+    private long trustedIndex = NO_LEAF;
 
     PageTable(FrameArena arena) {
         this.arena = arena;
     }
 
-    /** The frame of a page, 0 for none. */
-    long get(long page) {
-        long entry = entry(page >>> LEAF_SHIFT);
-        return entry == 0 ? 0 : UnsafeApi.getLong(slot(entry, page));
+    /**
+     * Looks at the directory, mends it if need be, and looks at leaves anew from now on. To be called when others had
+     * time to strike, before anything else is asked.
+     *
+     * @throws LostException it cannot be mended, or could not be
+     */
+    void trust() {
+        requireContent();
+        trustedIndex = NO_LEAF;
+        if (!directory.isIntact()) {
+            rebuild();
+        }
     }
 
-    /** Sets the frame of a page and returns the one it had, 0 for none. */
-    long put(long page, long frame) {
-        assert frame != 0;
-        long index = page >>> LEAF_SHIFT;
-        long entry = entry(index);
-        if (entry == 0) {
-            entry = addLeaf(index);
+    /** The frame of a page, 0 for none. */
+    long get(long page) {
+        int row = row(page);
+        if (row < 0) {
+            return 0;
         }
-        long slot = slot(entry, page);
-        long old = UnsafeApi.getLong(slot);
-        UnsafeApi.putLong(slot, frame);
+        long frame = UnsafeApi.getLong(slot(row, page));
+        if (frame != 0 && arena.isOwnedBy(frame, Owner.mirror(page))) {
+            return frame;
+        }
+        if (frame != 0) { // that a leaf was looked at before does not count against this
+            trustedIndex = NO_LEAF;
+        }
+        return trustLeaf(row) ? trusted(page, frame) : get(page);
+    }
+
+    /** What a right leaf says. */
+    private long trusted(long page, long frame) {
+        if (frame != 0 && !arena.isOwnedBy(frame, Owner.mirror(page))) {
+            arena.relabel(frame, Owner.mirror(page));
+            mended++;
+        }
+        return frame;
+    }
+
+    /** Sets the frame of a page, a sealed one, writes that on its label, and returns the frame that the page had, or 0. */
+    long put(long page, long frame) {
+        long old = get(page);
+        enter(page, old, frame);
+        arena.own(frame, Owner.mirror(page));
+        return old;
+    }
+
+    /** As putting a frame whose content is new; it is sealed now. */
+    long putNew(long page, long frame) {
+        long old = get(page);
+        enter(page, old, frame);
+        arena.seal(frame, Owner.mirror(page));
+        return old;
+    }
+
+    private void enter(long page, long old, long frame) {
+        assert frame != 0;
+        int row = row(page);
+        if (row < 0) {
+            row = addLeaf(page >>> LEAF_SHIFT);
+        }
+        set(row, page, old, frame);
         if (old == 0) {
             frames++;
-            setEntry(index, entry + 1);
+            directory.entry(row, directory.entry(row) + 1);
         }
-        return old;
     }
 
     /** Takes a page's frame away and returns it, 0 for none. */
     long remove(long page) {
-        long index = page >>> LEAF_SHIFT;
-        long entry = entry(index);
-        if (entry == 0) {
-            return 0;
-        }
-        long slot = slot(entry, page);
-        long old = UnsafeApi.getLong(slot);
+        long old = get(page);
         if (old == 0) {
             return 0;
         }
-        UnsafeApi.putLong(slot, 0);
+        int row = row(page);
+        boolean isLast = inUse(row) == 1;
+        if (isLast && !trustLeaf(row)) {
+            return remove(page);
+        }
+        set(row, page, old, 0);
         frames--;
-        if ((entry & COUNT_MASK) == 1) {
-            directory.remove(index);
-            lastEntry = 0;
-            arena.give(leaf(entry));
+        if (isLast) {
+            arena.give(leaf(row));
+            directory.remove(row);
         } else {
-            setEntry(index, entry - 1);
+            directory.entry(row, directory.entry(row) - 1);
         }
         return old;
+    }
+
+    private void set(int row, long page, long old, long frame) {
+        UnsafeApi.putLong(slot(row, page), frame);
+        directory.addToContent(row, share(page, old) ^ share(page, frame));
+    }
+
+    /** What a slot adds to the checksum of its leaf. */
+    private static long share(long page, long frame) {
+        return frame == 0 ? 0 : Mixing.mix(page, frame);
     }
 
     /** The first page from one on, and before an end, that has a frame; the end if there is none. */
     long next(long from, long end) {
         long page = from;
         while (page < end) {
-            long entry = entry(page >>> LEAF_SHIFT);
+            int row = row(page);
             long leafEnd = Math.min(end, (page | (LEAF_PAGES - 1)) + 1);
-            if ((entry & COUNT_MASK) == 0) {
+            if (row >= 0 && !trustLeaf(row)) {
+                continue;
+            }
+            if (row < 0 || inUse(row) == 0) {
                 page = leafEnd;
             }
             for (; page < leafEnd; page++) {
-                if (UnsafeApi.getLong(slot(entry, page)) != 0) {
+                if (UnsafeApi.getLong(slot(row, page)) != 0) {
                     return page;
                 }
             }
@@ -103,12 +173,12 @@ final class PageTable {
 
     /** Makes the leaves for ascending pages that have a frame beside them, so that putting these cannot fail. */
     void prepare(LongVector pages, LongVector beside) {
-        long prepared = -1;
+        long prepared = NO_LEAF;
         for (long i = 0; i < pages.size(); i++) {
             long index = pages.get(i) >>> LEAF_SHIFT;
             if (index != prepared && beside.get(i) != 0) {
                 prepared = index;
-                if (entry(index) == 0) {
+                if (row(pages.get(i)) < 0) {
                     addLeaf(index);
                 }
             }
@@ -117,18 +187,11 @@ final class PageTable {
 
     /** Gives all frames back to the arena. */
     void clear() {
-        directory.forEachLong((index, entry) -> {
-            for (long slot = leaf(entry); slot < leaf(entry) + PAGE_SIZE; slot += Long.BYTES) {
-                long frame = UnsafeApi.getLong(slot);
-                if (frame != 0) {
-                    arena.give(frame);
-                }
-            }
-            arena.give(leaf(entry));
-        });
+        arena.reclaim(owner -> Owner.isMirror(owner) || Owner.isLeaf(owner));
         directory.clear();
-        lastEntry = 0;
+        trustedIndex = NO_LEAF;
         frames = 0;
+        lost = false;
     }
 
     /** How many pages have a frame. */
@@ -148,36 +211,131 @@ final class PageTable {
 
     /** Java memory of the directory. */
     long directoryBytes() {
-        return 2L * Long.BYTES * directory.capacity();
+        return directory.bytes();
     }
 
-    private long entry(long index) {
-        if (index != lastIndex) {
-            lastEntry = directory.get(index);
-            lastIndex = index;
-        }
-        return lastEntry;
+    /** The directory's row for a page, -1 for none. */
+    private int row(long page) {
+        return directory.find(page >>> LEAF_SHIFT);
     }
 
-    private void setEntry(long index, long entry) {
-        directory.put(index, entry);
-        lastIndex = index;
-        lastEntry = entry;
-    }
-
-    private long addLeaf(long index) {
+    private int addLeaf(long index) {
         arena.demandFree(1);
         long leaf = arena.take();
         UnsafeApi.setMemory(leaf, PAGE_SIZE, (byte) 0);
-        setEntry(index, leaf);
-        return leaf;
+        arena.own(leaf, Owner.leaf(index));
+        return directory.add(index, leaf);
     }
 
-    private static long leaf(long entry) {
-        return entry & ~COUNT_MASK;
+    private long leaf(int row) {
+        return directory.entry(row) & ~COUNT_MASK;
     }
 
-    private static long slot(long entry, long page) {
-        return leaf(entry) + (page & (LEAF_PAGES - 1)) * Long.BYTES;
+    private long inUse(int row) {
+        return directory.entry(row) & COUNT_MASK;
+    }
+
+    private long slot(int row, long page) {
+        return leaf(row) + (page & (LEAF_PAGES - 1)) * Long.BYTES;
+    }
+
+    /* ---- trust ---- */
+
+    /** How often label, leaf or directory was found wrong and made right, in all the time. */
+    long mended() {
+        return mended;
+    }
+
+    /** It is not known any more what the table should hold. */
+    void lose() {
+        lost = true;
+    }
+
+    private void requireContent() {
+        if (lost) {
+            throw new LostException();
+        }
+    }
+
+    /** Compares a leaf with its checksum, once; false if the table is another now. */
+    private boolean trustLeaf(int row) {
+        long index = directory.index(row);
+        if (index == trustedIndex) {
+            return true;
+        }
+        if (!isLeafIntact(row)) {
+            rebuild();
+            return false;
+        }
+        if (!arena.isOwnedBy(leaf(row), Owner.leaf(index))) { // the directory is right: what was struck is the label
+            arena.own(leaf(row), Owner.leaf(index));
+            mended++;
+        }
+        trustedIndex = index;
+        return true;
+    }
+
+    private boolean isLeafIntact(int row) {
+        long found = 0;
+        long page = directory.index(row) << LEAF_SHIFT;
+        for (long slot = leaf(row), end = slot + PAGE_SIZE; slot < end; slot += Long.BYTES) {
+            found ^= share(page++, UnsafeApi.getLong(slot));
+        }
+        return found == directory.content(row);
+    }
+
+    /** Looks at a leaf and at the labels of all frames in it, and mends what is wrong. */
+    void inspectLeaf(long index) {
+        trustedIndex = NO_LEAF;
+        long end = (index + 1) << LEAF_SHIFT;
+        for (long page = next(index << LEAF_SHIFT, end); page < end; page = next(page + 1, end)) {
+            get(page);
+        }
+    }
+
+    /** Makes the table anew from what the labels of all frames say, those that are illegible from leaves that are right. */
+    private void rebuild() {
+        requireContent();
+        lost = true; // unless this comes to its end
+        for (int row = 0; row < directory.endRow(); row = LeafDirectory.nextRow(row)) {
+            if (arena.has(leaf(row)) && isLeafIntact(row)) {
+                relabel(row);
+            }
+        }
+        long expectedFrames = frames;
+        long expectedContent = directory.contentSum();
+        directory.clear();
+        frames = 0;
+        trustedIndex = NO_LEAF;
+        arena.reclaim(Owner::isLeaf);
+        for (long frame = arena.next(0); frame != 0; frame = arena.next(frame + PAGE_SIZE)) {
+            if (Owner.isMirror(arena.owner(frame))) {
+                enterOnce(Owner.number(arena.owner(frame)), frame);
+            }
+        }
+        if (frames != expectedFrames || directory.contentSum() != expectedContent) {
+            throw new LostException();
+        }
+        lost = false;
+        mended++;
+    }
+
+    private void relabel(int row) {
+        arena.own(leaf(row), Owner.leaf(directory.index(row)));
+        long page = directory.index(row) << LEAF_SHIFT;
+        for (long slot = leaf(row), end = slot + PAGE_SIZE; slot < end; slot += Long.BYTES, page++) {
+            long frame = UnsafeApi.getLong(slot);
+            if (frame != 0) {
+                trusted(page, frame);
+            }
+        }
+    }
+
+    private void enterOnce(long page, long frame) {
+        int row = row(page);
+        if (row >= 0 && UnsafeApi.getLong(slot(row, page)) != 0) {
+            throw new LostException();
+        }
+        enter(page, 0, frame);
     }
 }

@@ -6,13 +6,14 @@ import io.backstep.core.PreImages;
 
 /**
  * The pre-images of one interval, ascending by page; frame 0 says that the page had no content of its own then. The
- * frames belong to the log. It is used again and again and allocates only when it grows beyond what it ever was. Not
- * thread-safe.
+ * frames belong to the log. It has a checksum from what was added, so that a change in memory shows. It is used again
+ * and again and allocates only when it grows beyond what it ever was. Not thread-safe.
  */
 final class UndoLog implements AutoCloseable {
     private final LongVector pages = new LongVector();
     private final LongVector frames = new LongVector();
     private long frameCount;
+    private long sum;
 
     long size() {
         return pages.size();
@@ -55,9 +56,23 @@ final class UndoLog implements AutoCloseable {
         assert pages.isEmpty() || pages.get(size() - 1) < page : page;
         pages.add(page);
         frames.add(frame);
+        sum = sumWith(sum, page, frame);
         if (frame != 0) {
             frameCount++;
         }
+    }
+
+    private static long sumWith(long sumBefore, long page, long frame) {
+        return Mixing.mix(sumBefore, Mixing.mix(page, frame));
+    }
+
+    /** Is in memory what was added? Looks at all of it. */
+    boolean isIntact() {
+        long found = 0;
+        for (long i = 0; i < size(); i++) {
+            found = sumWith(found, page(i), frame(i));
+        }
+        return found == sum;
     }
 
     /** Refers to what a target saved; the frames stay the target's. */
@@ -127,6 +142,7 @@ final class UndoLog implements AutoCloseable {
         pages.clear();
         frames.clear();
         frameCount = 0;
+        sum = 0;
     }
 
     @Override
@@ -134,5 +150,6 @@ final class UndoLog implements AutoCloseable {
         pages.close();
         frames.close();
         frameCount = 0;
+        sum = 0;
     }
 }

@@ -16,6 +16,7 @@ class CheckpointStoreAllocationTest {
     private static final int DIRTY_PAGES = 1_000;
     private static final int KEPT = 8;
     private static final int ROUNDS = 2_000;
+    private static final int MOST_SERIES = 5;
 
     private final ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
     private final ExecutionState state = new CountedState();
@@ -29,11 +30,16 @@ class CheckpointStoreAllocationTest {
                 Capture capture = new Capture()) {
             publishRounds(store, capture);
 
-            long before = threads.getThreadAllocatedBytes(Thread.currentThread().getId());
-            publishRounds(store, capture);
-            long bytes = threads.getThreadAllocatedBytes(Thread.currentThread().getId()) - before;
+            // Compiled code that meets a branch for the first time makes the JVM allocate a few strings on this thread.
+            // That comes once; what publishing allocates comes in each series.
+            long least = Long.MAX_VALUE;
+            for (int series = 0; series < MOST_SERIES && least > 0; series++) {
+                long before = threads.getThreadAllocatedBytes(Thread.currentThread().getId());
+                publishRounds(store, capture);
+                least = Math.min(least, threads.getThreadAllocatedBytes(Thread.currentThread().getId()) - before);
+            }
 
-            assertEquals(0, bytes, () -> (double) bytes / ROUNDS + " bytes for each of " + ROUNDS + " publishes");
+            assertEquals(0, least, "bytes for " + ROUNDS + " publishes");
         }
     }
 

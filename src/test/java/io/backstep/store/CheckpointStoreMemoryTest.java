@@ -22,7 +22,7 @@ import org.junit.jupiter.api.Test;
 
 /** A store on a machine that has no memory left, at the worst moments. */
 class CheckpointStoreMemoryTest {
-    private final CheckpointStore store = new CheckpointStore(new FrameArena(64L << 20, this::allocate), state -> { });
+    private final CheckpointStore store = new CheckpointStore(new FrameArena(64L << 20, Redundancy.OFF, this::allocate), state -> { });
     private final Capture capture = new Capture();
     private final PageRanges written = new PageRanges();
     private final PageWrites writes = new PageWrites();

@@ -2,11 +2,14 @@
 package io.backstep.store;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.backstep.core.LongVector;
+import io.backstep.core.Pages;
 import java.util.SplittableRandom;
 import java.util.TreeMap;
+import org.agrona.UnsafeApi;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -148,6 +151,75 @@ class PageTableTest {
         assertEquals(model.keySet().stream().mapToLong(page -> page >>> 9).distinct().count(), table.leaves());
         assertEquals(model.size() + table.leaves(), arena.usedFrames());
         assertTrue(table.bytes() > table.leaves() * 4096);
+    }
+
+    @Test
+    void shouldMakeItselfAnewFromLabels() {
+        for (long page = 0; page < 2_000; page += 3) {
+            table.putNew(page, frame());
+        }
+        long frame = table.get(300);
+        strike(leaf(300) + 300 * Long.BYTES);
+
+        table.trust();
+
+        assertEquals(frame, table.get(300));
+        assertEquals(303, table.next(301, 512));
+        assertEquals(1, table.mended());
+    }
+
+    @Test
+    void shouldWriteALabelAnewFromItsLeaf() {
+        long frame = frame();
+        table.putNew(7, frame);
+        strike(arena.label(frame));
+
+        table.trust();
+
+        assertEquals(frame, table.get(7));
+        assertTrue(arena.isOwnedBy(frame, Owner.mirror(7)));
+    }
+
+    @Test
+    void shouldKnowLabelsOfOtherLeavesWhenOneIsMadeAnew() {
+        table.putNew(7, frame());
+        table.putNew(600, frame());
+        strike(arena.label(table.get(600)));
+        strike(leaf(7) + 9 * Long.BYTES);
+
+        table.trust();
+
+        assertEquals(9, table.next(8, 9));
+        assertTrue(table.get(7) != 0 && table.get(600) != 0);
+        assertEquals(2, table.frames());
+    }
+
+    @Test
+    void shouldNotBelieveLabelsThatMakeAnotherTable() {
+        long frame = frame();
+        table.putNew(7, frame);
+        arena.seal(frame(), Owner.mirror(9));
+        strike(arena.label(frame));
+        strike(leaf(7) + 7 * Long.BYTES);
+
+        table.trust();
+
+        assertThrows(PageTable.LostException.class, () -> table.get(7));
+        assertThrows(PageTable.LostException.class, table::trust);
+        strike(arena.label(frame));
+    }
+
+    private static void strike(long word) {
+        UnsafeApi.putLong(word, UnsafeApi.getLong(word) ^ 1L << 20);
+    }
+
+    /** The leaf of a page. */
+    private long leaf(long page) {
+        long frame = arena.next(0);
+        while (arena.owner(frame) != Owner.leaf(page >>> 9)) {
+            frame = arena.next(frame + Pages.PAGE_SIZE);
+        }
+        return frame;
     }
 
     private long frame() {

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.backstep.store;
+
+import io.backstep.core.Capture;
+import io.backstep.core.LongVector;
+import io.backstep.core.PageRanges;
+
+/**
+ * Moves captures into the mirror, and what they replace into an undo log. Only pointers move; each frame that is new
+ * gets its checksum. Allocates nothing. Not thread-safe.
+ */
+final class Publication {
+    private final FrameArena arena;
+    private final PageTable mirror;
+    private final Inspection inspection;
+    private final Leaving leaving = new Leaving();
+
+    Publication(FrameArena arena, PageTable mirror, Inspection inspection) {
+        this.arena = arena;
+        this.mirror = mirror;
+        this.inspection = inspection;
+    }
+
+    /** Takes pages out of a capture, among some, whose content is that of the mirror. */
+    void leaveOutSame(Capture capture, PageRanges among) {
+        LongVector pages = capture.pages();
+        LongVector frames = capture.frames();
+        long kept = 0;
+        long range = 0;
+        for (long i = 0; i < pages.size(); i++) {
+            long page = pages.get(i);
+            range = among.seek(range, page);
+            if (among.has(range, page) && !capture.dropped().contains(page)
+                    && isSame(mirror.get(page), frames.get(i))) {
+                continue;
+            }
+            long frame = frames.get(i);
+            frames.set(i, frames.get(kept));
+            frames.set(kept, frame);
+            pages.set(kept++, page);
+        }
+        pages.truncate(kept);
+    }
+
+    private static boolean isSame(long oneFrame, long otherFrame) {
+        return oneFrame != 0 && Segment.isSame(oneFrame, otherFrame);
+    }
+
+    /**
+     * Does what can fail, so that moving the capture cannot.
+     *
+     * @param log what {@link #move} will write to, or null
+     */
+    void prepare(Capture capture, UndoLog log) {
+        mirror.prepare(capture.pages(), capture.frames());
+        if (log != null) {
+            log.reserve(capture.pages().size() + mirrored(capture.dropped()) + capture.saved().pages().size());
+        }
+    }
+
+    /** How many pages of some ranges are in the mirror. */
+    private long mirrored(PageRanges ranges) {
+        long count = 0;
+        for (long i = 0; i < ranges.rangeCount(); i++) {
+            long end = ranges.end(i);
+            for (long page = mirror.next(ranges.first(i), end); page < end; page = mirror.next(page + 1, end)) {
+                count++;
+            }
+        }
+        return count;
+    }
+
+    /**
+     * Moves a capture into the mirror; its frames leave its vector.
+     *
+     * @param log gets what is replaced, as the newest of the store's logs; null: nobody needs it
+     */
+    void move(Capture capture, UndoLog log) {
+        if (capture.saved().pages().isEmpty()) {
+            moveCopied(capture, log);
+        } else {
+            moveCopiedAndSaved(capture, log);
+        }
+        capture.frames().removeFirst(capture.pages().size());
+    }
+
+    private void moveCopied(Capture capture, UndoLog log) {
+        LongVector pages = capture.pages();
+        PageRanges dropped = capture.dropped();
+        long moved = 0;
+        for (long i = 0; i < dropped.rangeCount(); i++) {
+            long end = dropped.end(i);
+            for (long page = mirror.next(dropped.first(i), end); page < end; page = mirror.next(page + 1, end)) {
+                moved = putBefore(page, moved, capture, log);
+                // A page that is in both lists has content now.
+                if (moved == pages.size() || pages.get(moved) != page) {
+                    replaced(page, mirror.remove(page), log);
+                }
+            }
+        }
+        putBefore(Long.MAX_VALUE, moved, capture, log);
+    }
+
+    /** Puts the captured pages from an index on and below an end page into the mirror; returns the index after them. */
+    private long putBefore(long endPage, long from, Capture capture, UndoLog log) {
+        LongVector pages = capture.pages();
+        LongVector frames = capture.frames();
+        long i = from;
+        for (; i < pages.size() && pages.get(i) < endPage; i++) {
+            long page = pages.get(i);
+            replaced(page, mirror.putNew(page, frames.get(i)), log);
+        }
+        return i;
+    }
+
+    private void replaced(long page, long oldFrame, UndoLog log) {
+        if (log != null) {
+            log.add(page, oldFrame);
+            if (oldFrame != 0) {
+                noteLogged(page, oldFrame);
+            }
+        } else if (oldFrame != 0) {
+            arena.give(oldFrame);
+        }
+    }
+
+    private void noteLogged(long page, long frame) {
+        long owner = arena.own(frame, Owner.log(page));
+        if (!Owner.isSealed(owner)) { // comes from the target
+            arena.seal(frame, Owner.log(page));
+        } else if (Owner.isBroken(owner)) {
+            inspection.loseThoseThatNeedNewest(page);
+        }
+    }
+
+    /** Three lists are walked at once: pages with a new frame, pages that leave the mirror, and pages with a pre-image. */
+    private void moveCopiedAndSaved(Capture capture, UndoLog log) {
+        LongVector pages = capture.pages();
+        LongVector saved = capture.saved().pages();
+        long copied = 0;
+        long kept = 0;
+        leaving.start(capture.dropped());
+        while (true) {
+            long nextCopied = copied < pages.size() ? pages.get(copied) : Long.MAX_VALUE;
+            long nextSaved = kept < saved.size() ? saved.get(kept) : Long.MAX_VALUE;
+            long page = Math.min(Math.min(nextCopied, nextSaved), leaving.page());
+            if (page == Long.MAX_VALUE) {
+                break;
+            }
+            long before = page == nextCopied
+                    ? mirror.putNew(page, capture.frames().get(copied++))
+                    : mirror.remove(page);
+            if (page == nextSaved) {
+                before = older(before, capture.saved().frames().get(kept++));
+            }
+            replaced(page, before, log);
+            if (page == leaving.page()) {
+                leaving.next();
+            }
+        }
+        capture.saved().clear();
+    }
+
+    /** What was in the mirror was there first. The other frame is free. */
+    private long older(long fromMirror, long fromTarget) {
+        if (fromMirror == 0) {
+            return fromTarget;
+        }
+        if (fromTarget != 0) {
+            arena.give(fromTarget);
+        }
+        return fromMirror;
+    }
+
+    /** A walk over the pages of some ranges that are in the mirror. */
+    private final class Leaving {
+        private PageRanges ranges;
+        private long range;
+        private long page;
+
+        void start(PageRanges ofPages) {
+            ranges = ofPages;
+            range = 0;
+            page = ofPages.isEmpty() ? Long.MAX_VALUE : ofPages.first(0) - 1;
+            next();
+        }
+
+        /** Long.MAX_VALUE at the end. */
+        long page() {
+            return page;
+        }
+
+        void next() {
+            while (range < ranges.rangeCount()) {
+                long end = ranges.end(range);
+                page = mirror.next(Math.max(page + 1, ranges.first(range)), end);
+                if (page < end) {
+                    return;
+                }
+                range++;
+            }
+            page = Long.MAX_VALUE;
+        }
+    }
+}

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.backstep.store;
+
+import static io.backstep.core.Pages.PAGE_SHIFT;
+import static io.backstep.core.Pages.PAGE_SIZE;
+import static org.agrona.BufferUtil.BYTE_BUFFER_ADDRESS_FIELD_OFFSET;
+
+import io.backstep.core.Pages;
+import java.nio.ByteBuffer;
+import java.util.zip.CRC32C;
+import net.openhft.chronicle.bytes.BytesStore;
+import org.agrona.UnsafeApi;
+
+/**
+ * Native memory cut into frames, with a {@link Label} for each and, if wanted, what a broken one is repaired from. A
+ * frame is named by its address. Allocates nothing once it is made. Not thread-safe.
+ *
+ * <pre>
+ *   unused up to a page | frames | spare frames | labels
+ * </pre>
+ */
+final class Segment implements AutoCloseable {
+    private final BytesStore<?, Void> store;
+    private final Redundancy redundancy;
+    private final long firstFrame;
+    private final long frames;
+    private final long endFrame;
+    private final long labels;
+    private final Spares spares;
+    private final CRC32C crc = new CRC32C();
+    // Led to the frame that is to be summed up: neither a copy nor garbage, and no option of the JVM besides Agrona's.
+    private final ByteBuffer view = ByteBuffer.allocateDirect(PAGE_SIZE);
+
+    /** Takes memory of the size that {@link #bytes} says and owns it. */
+    Segment(BytesStore<?, Void> store, long frames, Redundancy redundancy) {
+        this.store = store;
+        this.redundancy = redundancy;
+        this.frames = frames;
+        firstFrame = (store.addressForRead(0) + PAGE_SIZE - 1) & -PAGE_SIZE;
+        endFrame = firstFrame + Pages.toBytes(frames);
+        long spareBytes = Pages.toBytes(redundancy.spareFrames(frames));
+        labels = endFrame + spareBytes;
+        spares = redundancy.spares(this);
+        for (long frame = firstFrame; frame < endFrame; frame += PAGE_SIZE) {
+            UnsafeApi.putLong(frame, 0); // touched now, so that none costs a page fault later
+            Label.own(label(frame), Owner.FREE);
+            Label.putSeal(label(frame), 0);
+        }
+        UnsafeApi.setMemory(endFrame, spareBytes, (byte) 0);
+    }
+
+    /** The memory that a segment takes; a page more than its frames, because it may start anywhere. */
+    static long bytes(long frames, Redundancy redundancy) {
+        return Pages.toBytes(frames + redundancy.spareFrames(frames) + 1) + frames * Label.BYTES;
+    }
+
+    long bytes() {
+        return bytes(frames, redundancy);
+    }
+
+    long firstFrame() {
+        return firstFrame;
+    }
+
+    /** Behind the last frame; the first spare frame, if there is one. */
+    long endFrame() {
+        return endFrame;
+    }
+
+    long frames() {
+        return frames;
+    }
+
+    /** Is there a frame of this segment at an address? */
+    boolean has(long frame) {
+        return frame >= firstFrame && frame < endFrame && (frame & (PAGE_SIZE - 1)) == 0;
+    }
+
+    /** Where the label of a frame lies. */
+    long label(long frame) {
+        return labels + ((frame - firstFrame) >>> PAGE_SHIFT) * Label.BYTES;
+    }
+
+    /** What the label says, legible or not. */
+    long owner(long frame) {
+        return Label.owner(label(frame));
+    }
+
+    /** Takes the content of a frame for right from now on, and for somebody's. */
+    void seal(long frame, long owner) {
+        long label = label(frame);
+        Label.putSeal(label, checksum(frame));
+        spares.add(frame);
+        Label.own(label, Owner.sealed(owner));
+    }
+
+    /** The content of a sealed frame that is free may be overwritten from now on. */
+    void unseal(long frame) {
+        spares.remove(frame);
+        Label.own(label(frame), Owner.FREE);
+    }
+
+    /** Is the content what it was when it was sealed? */
+    boolean isSound(long frame) {
+        return checksum(frame) == Label.seal(label(frame));
+    }
+
+    Spares spares() {
+        return spares;
+    }
+
+    /** Of the content that a frame, or a spare one, has now. */
+    int checksum(long frame) {
+        UnsafeApi.putLong(view, BYTE_BUFFER_ADDRESS_FIELD_OFFSET, frame);
+        view.clear();
+        crc.reset();
+        crc.update(view);
+        return (int) crc.getValue();
+    }
+
+    static boolean isSame(long one, long other) {
+        for (long at = 0; at < PAGE_SIZE; at += Long.BYTES) {
+            if (UnsafeApi.getLong(one + at) != UnsafeApi.getLong(other + at)) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    @Override
+    public void close() {
+        store.releaseLast();
+    }
+}
