@@ -18,6 +18,7 @@ import io.backstep.predict.Prices;
 import io.backstep.retain.KeepLast;
 import io.backstep.sys.HostPrices;
 import io.backstep.sys.Inheritance;
+import io.backstep.store.Redundancy;
 import io.backstep.target.process.ProcessTarget;
 
 /**
@@ -60,7 +61,8 @@ final class ProtectedRun implements AutoCloseable {
     /** Takes over a program that was just started. */
     ProtectedRun(ProcessTarget started, long intervalNs, Function<ProcessTarget, Target> window) {
         process = started;
-        engine = new Engine(new EngineOptions(intervalNs, false, Discipline.COPY, Prediction.COST, PRICES, Long.MAX_VALUE), window.apply(process),
+        engine = new Engine(new EngineOptions(intervalNs, false, Discipline.COPY, Prediction.COST, PRICES, Long.MAX_VALUE,
+                Redundancy.OFF, Long.MAX_VALUE), window.apply(process),
                 new KeepLast(Backstep.Context.KEEP_DEFAULT), Long.MAX_VALUE, FaultPlan.NONE, ALERT, System::nanoTime);
         engine.onStart();
     }

@@ -22,6 +22,7 @@ import io.backstep.predict.Prediction;
 import io.backstep.predict.Prices;
 import io.backstep.retain.KeepLast;
 import io.backstep.retain.Retention;
+import io.backstep.store.Redundancy;
 import io.backstep.sys.HostPrices;
 import io.backstep.sys.Inheritance;
 import io.backstep.sys.JvmOptions;
@@ -71,7 +72,7 @@ public final class Backstep implements AutoCloseable {
         context.conclude();
         EngineOptions options = new EngineOptions(context.intervalNs,
                 context.isThereBefore() && context.discipline == Discipline.COPY, context.discipline, context.prediction,
-                prices(context), context.durationNs);
+                prices(context), context.durationNs, context.redundancy, context.scrubNs);
         Target target = context.openTarget();
         Engine engine = null;
         try {
@@ -263,6 +264,9 @@ public final class Backstep implements AutoCloseable {
         /** How many checkpoints are kept. */
         public static final int KEEP_DEFAULT = 3;
 
+        /** The time in which all frames are compared with their checksums once. */
+        public static final long SCRUB_NS_DEFAULT = 10_000_000_000L;
+
         /** How long the application's record of a checkpoint may be. */
         public static final int RECORD_BYTES_DEFAULT = 64;
 
@@ -284,6 +288,8 @@ public final class Backstep implements AutoCloseable {
         private Retention retention = new KeepLast(KEEP_DEFAULT);
         private long memoryBudgetBytes = Long.MAX_VALUE;
         private long durationNs = Long.MAX_VALUE;
+        private Redundancy redundancy = Redundancy.OFF;
+        private long scrubNs = SCRUB_NS_DEFAULT;
         private FaultPlan faults = FaultPlan.NONE;
         private EngineListener listener = new EngineListener() { };
         private boolean isConcluded;
@@ -401,6 +407,18 @@ public final class Backstep implements AutoCloseable {
         /** The most memory that frames may take. Default: no limit. */
         public Context memoryBudgetBytes(long bytes) {
             memoryBudgetBytes = bytes;
+            return this;
+        }
+
+        /** What a broken frame is repaired from. Default: nothing; the checkpoints that need it are lost. */
+        public Context redundancy(Redundancy ofFrames) {
+            redundancy = ofFrames;
+            return this;
+        }
+
+        /** The time in which all frames are compared with their checksums once; Long.MAX_VALUE for never. */
+        public Context scrubNs(long nanoseconds) {
+            scrubNs = nanoseconds;
             return this;
         }
 

@@ -14,6 +14,7 @@ import io.backstep.retain.ErrorLatency;
 import io.backstep.retain.KeepLast;
 import io.backstep.retain.KeepSpan;
 import io.backstep.retain.Retention;
+import io.backstep.store.Redundancy;
 import io.backstep.sys.NativeProcess;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.TypeConversionException;
@@ -26,7 +27,7 @@ final class OptionValues {
             + "lognormal:median=5ms,sigma=1.5, weibull:scale=20ms,shape=0.5, hist:FILE (an HdrHistogram log) "
             + "or mix:0.9*exp:mean=1ms+0.1*uniform:0..2s.";
 
-    private static final long SHORTEST_INTERVAL_NS = 1_000_000;
+    private static final long SHORTEST_NS = 1_000_000;
     private static final List<String> MEMORY_AREAS = List.of("heap", "stack", "data");
 
     private OptionValues() {
@@ -34,8 +35,17 @@ final class OptionValues {
 
     /** @throws IllegalArgumentException nothing can be captured as often as that */
     static void requireInterval(long ns) {
-        if (ns < SHORTEST_INTERVAL_NS) {
-            throw new IllegalArgumentException("--interval must be at least 1ms, not " + Units.formatDuration(ns));
+        requireLongEnough("--interval", ns);
+    }
+
+    /** @throws IllegalArgumentException nothing can be looked at as often as that */
+    static void requireScrub(long ns) {
+        requireLongEnough("--scrub", ns);
+    }
+
+    private static void requireLongEnough(String option, long ns) {
+        if (ns < SHORTEST_NS) {
+            throw new IllegalArgumentException(option + " must be at least 1ms, not " + Units.formatDuration(ns));
         }
     }
 
@@ -72,6 +82,14 @@ final class OptionValues {
         @Override
         Long parse(String text) {
             return Units.parseBytes(text);
+        }
+    }
+
+    /** "parity" as a redundancy. */
+    static final class Repairing extends Parsed<Redundancy> {
+        @Override
+        Redundancy parse(String text) {
+            return oneOf(Redundancy.values(), Redundancy::key, text);
         }
     }
 

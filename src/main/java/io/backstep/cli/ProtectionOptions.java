@@ -19,6 +19,7 @@ import io.backstep.retain.KeepCoverage;
 import io.backstep.retain.KeepLast;
 import io.backstep.retain.KeepSpan;
 import io.backstep.retain.Retention;
+import io.backstep.store.Redundancy;
 import io.backstep.sys.Signals;
 import picocli.CommandLine.Option;
 
@@ -69,6 +70,18 @@ final class ProtectionOptions {
                     + "first, then "
                     + "protection stops and the program runs on (default: half of the memory that is free).")
     private Long memoryBudget;
+
+    @Option(names = "--redundancy", paramLabel = "off|parity|mirror", defaultValue = "off",
+            converter = OptionValues.Repairing.class,
+            description =
+                    "What a broken frame of a checkpoint is repaired from: off (nothing, the checkpoints that need it are "
+                    + "lost), parity (an eighth of the memory more; one broken frame of each eight) or mirror (twice the "
+                    + "memory) (default: ${DEFAULT-VALUE}).")
+    private Redundancy redundancy;
+
+    @Option(names = "--scrub", paramLabel = "TIME", defaultValue = "10s", converter = OptionValues.Duration.class,
+            description = "Compare all frames with their checksums once in this time (default: ${DEFAULT-VALUE}).")
+    private long scrubNs;
 
     @Option(names = "--catch", paramLabel = "SIGNAL", split = ",",
             description =
@@ -156,6 +169,7 @@ final class ProtectionOptions {
     /** Sets a context up, but for its target; cross-checks and refuses what cannot work. */
     void apply(Backstep.Context context) {
         OptionValues.requireInterval(intervalNs);
+        OptionValues.requireScrub(scrubNs);
         if (report != null) {
             JsonReport.check(report);
         }
@@ -166,7 +180,9 @@ final class ProtectionOptions {
                 .capture(discipline)
                 .prediction(prediction)
                 .retention(retention())
-                .memoryBudgetBytes(memoryBudget == null ? Memory.halfOfFree() : memoryBudget);
+                .memoryBudgetBytes(memoryBudget == null ? Memory.halfOfFree() : memoryBudget)
+                .redundancy(redundancy)
+                .scrubNs(scrubNs);
         if (durationNs != null) {
             context.durationNs(durationNs);
         }

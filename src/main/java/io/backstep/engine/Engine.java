@@ -18,6 +18,7 @@ import io.backstep.core.Target;
 import io.backstep.core.TargetEvent;
 import io.backstep.retain.Retention;
 import io.backstep.store.CheckpointStore;
+import io.backstep.store.IntegrityCounts;
 import org.HdrHistogram.Histogram;
 import org.agrona.concurrent.Agent;
 
@@ -43,6 +44,7 @@ public final class Engine implements Agent, AutoCloseable {
     private final Forecast forecast;
     private final Captures captures;
     private final Rollbacks rollbacks;
+    private final Scrubbing scrubbing;
     private final TargetEvent event = new TargetEvent();
     private final EngineRequests requests = new EngineRequests(this::isDone, this::wake);
     private final long endNs;
@@ -50,6 +52,7 @@ public final class Engine implements Agent, AutoCloseable {
     private boolean isProtecting;
     private boolean closed;
     private long nextLookNs;
+    private long newsTold;
     private long endedNs;
     private RunRecord.Exit exit = RunRecord.Exit.NONE;
     private BackstepException broken;
@@ -66,12 +69,13 @@ public final class Engine implements Agent, AutoCloseable {
         this.listener = listener;
         this.clock = clock;
         Deque<ExecutionState> states = Captures.newStateQueue();
-        store = new CheckpointStore(budgetBytes, states::addLast);
+        store = new CheckpointStore(budgetBytes, options.redundancy(), states::addLast);
         timer = new IntervalTimer(options.intervalNs());
         recovery = new Recovery(retention, options.intervalNs());
         forecast = new Forecast(options.prediction(), options.prices());
         captures = new Captures(target, store, retention, forecast, log, states);
         rollbacks = new Rollbacks(target, store, log, listener, clock);
+        scrubbing = new Scrubbing(options.scrubNs(), store);
         strikes = new Strikes(faults, target, log, listener, clock);
         long now = clock.getAsLong();
         endNs = options.durationNs() > Long.MAX_VALUE - now ? Long.MAX_VALUE : now + options.durationNs();
@@ -112,6 +116,7 @@ public final class Engine implements Agent, AutoCloseable {
         target.resume();
         isProtecting = true;
         timer.start(clock.getAsLong());
+        scrubbing.start(clock.getAsLong());
     }
 
     /** True when the target has ended or was let go. */
@@ -142,6 +147,9 @@ public final class Engine implements Agent, AutoCloseable {
             strike();
         } else if (now - nextLookNs >= 0) {
             look(now);
+        } else if (isProtecting && scrubbing.isDue(now)) {
+            scrubbing.work(now);
+            tellBroken();
         } else {
             target.await(nextDeadline(now), event);
             stockUp();
@@ -159,6 +167,7 @@ public final class Engine implements Agent, AutoCloseable {
         long deadline = Math.min(Math.min(endNs, nextLookNs), Math.min(strikes.nextNs(), strikes.noticeNs()));
         if (isProtecting) {
             deadline = Math.min(deadline, recovery.isOnProbation(now) ? recovery.probationEndNs() : timer.dueNs());
+            deadline = Math.min(deadline, scrubbing.dueNs());
         }
         return deadline;
     }
@@ -169,6 +178,7 @@ public final class Engine implements Agent, AutoCloseable {
         try {
             captures.take();
             tellHistoryDropped();
+            tellBroken();
         } catch (BackstepException e) {
             captureFailed(e);
         }
@@ -196,6 +206,16 @@ public final class Engine implements Agent, AutoCloseable {
             warn("memory was given back before it was saved: the checkpoints before that are gone; --capture copy keeps "
                     + "them");
         }
+    }
+
+    private void tellBroken() {
+        if (store.newsCount() == newsTold) {
+            return;
+        }
+        newsTold = store.newsCount();
+        IntegrityCounts found = store.integrity();
+        warn("memory that holds checkpoints was struck: " + found.broken() + " places so far, " + found.repaired()
+                + " repaired, " + found.checkpointsLost() + " checkpoints lost");
     }
 
     private void captureFailed(BackstepException e) {
@@ -297,6 +317,7 @@ public final class Engine implements Agent, AutoCloseable {
         strikes.tell();
         listener.errorDetected(detection, detail);
         log.rollbacksSince(rollbacksTold).forEach(listener::rolledBack);
+        tellBroken();
     }
 
     /** Tries the checkpoints that are left to try, each time the one most worth it. */
@@ -501,6 +522,7 @@ public final class Engine implements Agent, AutoCloseable {
                 log.checkpointCounts(timer.skipped(), store.checkpoints().size()), log.pauseTimes(), log.pageCounts(forecast.score()),
                 new RunRecord.MemoryBytes(
                         store.mirrorBytes(), store.undoBytes(), store.peakBytes(), log.peakHeldBytes()),
+                integrity(),
                 log.events(), exit, log.warnings());
     }
 
@@ -509,6 +531,12 @@ public final class Engine implements Agent, AutoCloseable {
         List<Histogram> all = new ArrayList<>(log.histograms());
         all.addAll(forecast.histograms());
         return all;
+    }
+
+    private RunRecord.Integrity integrity() {
+        IntegrityCounts found = store.integrity();
+        return new RunRecord.Integrity(options.redundancy().key(), found.checked(), found.broken(), found.repaired(),
+                found.checkpointsLost());
     }
 
     /** Why the target had to be killed, or null. */

@@ -105,7 +105,7 @@ final class Recovery {
     private Checkpoint best(List<Checkpoint> oldestFirst, long idLimit) {
         List<Checkpoint> left = oldestFirst.stream()
                 .filter(checkpoint -> checkpoint.id() < idLimit && !tried.contains(checkpoint.id())
-                        && checkpoint.atNs() - occurredNs <= 0)
+                        && checkpoint.atNs() - occurredNs <= 0 && !checkpoint.isBroken())
                 .toList();
         return retention.first(left, noticedNs, knownEarliestNs, occurredNs);
     }

@@ -33,7 +33,7 @@ final class Rollbacks implements AutoCloseable {
     }
 
     /**
-     * Rolls back. The target stays halted.
+     * Rolls back. The target stays halted. It is not touched before all that the rollback needs was found to be right.
      *
      * @return false if the target cannot be given this state; then nothing was touched
      * @throws BackstepException BROKEN or GONE
@@ -41,9 +41,11 @@ final class Rollbacks implements AutoCloseable {
     boolean to(Checkpoint checkpoint, int attempt, long errorNs) {
         long beganNs = clock.getAsLong();
         try {
-            target.beginRollback(checkpoint.state(), written, saved);
             writes.clear();
+            target.lookBack(written, saved);
             store.plan(checkpoint, written, saved, writes);
+            target.beginRollback(checkpoint.state(), written, saved);
+            planAgain(checkpoint);
             target.finishRollback(checkpoint.state(), writes);
         } catch (BackstepException e) {
             if (e.reason() == Reason.GONE) {
@@ -60,6 +62,15 @@ final class Rollbacks implements AutoCloseable {
         store.rolledBack(checkpoint);
         record(checkpoint, attempt, errorNs, beganNs, Outcome.RECOVERED);
         return true;
+    }
+
+    /** Beginning it may have written pages, too. What breaks just now is found too late. */
+    private void planAgain(Checkpoint checkpoint) {
+        try {
+            store.plan(checkpoint, written, saved, writes);
+        } catch (BackstepException e) {
+            throw new BackstepException(Reason.BROKEN, e.getMessage(), e);
+        }
     }
 
     private void record(Checkpoint checkpoint, int attempt, long errorNs, long beganNs, Outcome outcome) {

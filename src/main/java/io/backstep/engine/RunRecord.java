@@ -10,7 +10,7 @@ import java.util.Map;
 /** All that is told of a run when it is over. Pure data; immutable. */
 public record RunRecord(
         String version, Host host, TargetName target, Settings settings, double elapsedMs, CheckpointCounts checkpoints,
-        PauseTimes pause, PageCounts pages, MemoryBytes memory, Events events, Exit exit, List<String> warnings) {
+        PauseTimes pause, PageCounts pages, MemoryBytes memory, Integrity integrity, Events events, Exit exit, List<String> warnings) {
 
     public RunRecord {
         warnings = List.copyOf(warnings);
@@ -101,6 +101,18 @@ public record RunRecord(
      * @param held the most that the target kept back and used for itself
      */
     public record MemoryBytes(long mirror, long undo, long peak, long held) {
+    }
+
+    /**
+     * What was found when the memory of checkpoints was looked at.
+     *
+     * @param redundancy what is kept to repair it from, or "off"
+     * @param checked frames that were compared with their checksums
+     * @param broken places that were not what had been put there
+     * @param repaired those of them that are right again
+     * @param checkpointsLost checkpoints that needed one of the others, and so could not be restored
+     */
+    public record Integrity(String redundancy, long checked, long broken, long repaired, long checkpointsLost) {
     }
 
     /** How many events are in no list, since there were very many: between the first 100 and the last 1000. */

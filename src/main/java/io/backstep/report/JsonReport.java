@@ -87,6 +87,7 @@ public final class JsonReport {
         pauses(run.pause());
         pages(run.pages());
         memory(run.memory());
+        integrity(run.integrity());
         faults(run.events());
         detections(run.events());
         rollbacks(run.events());
@@ -154,6 +155,16 @@ public final class JsonReport {
         json.writeNumberField("undo", memory.undo());
         json.writeNumberField("peak", memory.peak());
         json.writeNumberField("held", memory.held());
+        json.writeEndObject();
+    }
+
+    private void integrity(RunRecord.Integrity integrity) throws IOException {
+        json.writeObjectFieldStart("integrity");
+        json.writeStringField("redundancy", integrity.redundancy());
+        json.writeNumberField("checked", integrity.checked());
+        json.writeNumberField("broken", integrity.broken());
+        json.writeNumberField("repaired", integrity.repaired());
+        json.writeNumberField("checkpoints_lost", integrity.checkpointsLost());
         json.writeEndObject();
     }
 

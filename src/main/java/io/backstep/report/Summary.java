@@ -26,6 +26,7 @@ public final class Summary {
         line("pause", pause(run));
         pages(run.pages());
         line("memory", memory(run.memory()));
+        integrity(run.integrity());
         if (run.events().rollbackUs().count() > 1) {
             line("rollbacks", run.events().rollbackUs().count() + ", " + micros(run.events().rollbackUs()));
         }
@@ -69,6 +70,15 @@ public final class Summary {
     private static String memory(RunRecord.MemoryBytes memory) {
         return "mirror " + Figures.bytes(memory.mirror()) + ", undo " + Figures.bytes(memory.undo())
                 + ", held " + Figures.bytes(memory.held()) + ", peak " + Figures.bytes(memory.peak());
+    }
+
+    /** Nothing broken is what one expects. */
+    private void integrity(RunRecord.Integrity integrity) {
+        if (integrity.broken() > 0) {
+            line("integrity", integrity.checked() + " frames checked, " + integrity.broken() + " places broken, "
+                    + integrity.repaired() + " repaired, " + integrity.checkpointsLost() + " checkpoints lost; redundancy "
+                    + integrity.redundancy());
+        }
     }
 
     /** Of very many events, the first and the last. */

@@ -12,6 +12,7 @@ import io.backstep.core.FaultPlan;
 import io.backstep.predict.Prediction;
 import io.backstep.predict.Prices;
 import io.backstep.retain.KeepLast;
+import io.backstep.store.Redundancy;
 import io.backstep.target.FakeTarget;
 import io.backstep.target.FaultyTarget;
 import io.backstep.target.ManualClock;
@@ -33,6 +34,8 @@ final class EngineRig implements AutoCloseable {
     private long budgetBytes = 256L << 20;
     private long durationNs = Long.MAX_VALUE;
     private boolean preCopy;
+    private Redundancy redundancy = Redundancy.OFF;
+    private long scrubNs = Scrubbing.NEVER;
     private FaultPlan faults = FaultPlan.NONE;
     private Engine engine;
 
@@ -62,6 +65,16 @@ final class EngineRig implements AutoCloseable {
         return this;
     }
 
+    EngineRig redundancy(Redundancy ofFrames) {
+        redundancy = ofFrames;
+        return this;
+    }
+
+    EngineRig scrubNs(long nanos) {
+        scrubNs = nanos;
+        return this;
+    }
+
     EngineRig preCopy() {
         preCopy = true;
         return this;
@@ -78,7 +91,8 @@ final class EngineRig implements AutoCloseable {
     }
 
     EngineRig start() {
-        engine = new Engine(new EngineOptions(INTERVAL_NS, preCopy, Discipline.COPY, Prediction.COST, new Prices(1500, 1000, 500), durationNs), target, new KeepLast(keep), budgetBytes, faults,
+        engine = new Engine(new EngineOptions(INTERVAL_NS, preCopy, Discipline.COPY, Prediction.COST, new Prices(1500, 1000, 500), durationNs,
+                redundancy, scrubNs), target, new KeepLast(keep), budgetBytes, faults,
                 heard, clock);
         engine.onStart();
         return this;

@@ -32,6 +32,7 @@ import io.backstep.predict.Prediction;
 import io.backstep.predict.Prices;
 import io.backstep.retain.KeepLast;
 import io.backstep.store.CheckpointStore;
+import io.backstep.store.Redundancy;
 import io.backstep.sys.Inheritance;
 import io.backstep.target.FaultyTarget;
 import io.backstep.target.FaultyTarget.Failure;
@@ -51,6 +52,7 @@ final class RandomRollbacks {
     private static final long BUDGET_BYTES = 1L << 30;
     private static final int ROLLBACKS_PER_RUN = 30;
     private static final int MOST_KEPT = 5;
+    private static final int MOST_SCRUBBED = 1_000;
 
     /**
      * How to start a victim.
@@ -88,24 +90,31 @@ final class RandomRollbacks {
     private final Map<String, Streams> undisturbed = new HashMap<>();
     private final Map<String, Counts> counts = new TreeMap<>();
     private final Discipline only;
+    private final Redundancy onlyRedundancy;
     private Discipline discipline;
     private long outputLength;
     private long errorLength;
 
-    private RandomRollbacks(long seed, Path directory, PrintWriter report, Discipline only) throws IOException {
+    private RandomRollbacks(long seed, Path directory, PrintWriter report, Discipline only, Redundancy onlyRedundancy)
+            throws IOException {
         this.only = only;
+        this.onlyRedundancy = onlyRedundancy;
         random = new SplittableRandom(seed);
         this.directory = directory;
         this.report = report;
     }
 
-    /** Arguments: seed, least number of rollbacks, least minutes, an empty directory, which victim, and which discipline ("" for all). */
+    /**
+     * Arguments: seed, least number of rollbacks, least minutes, an empty directory, which victim, which discipline, and
+     * which redundancy ("" for all).
+     */
     public static void main(String[] args) throws IOException {
         Path directory = Path.of(args[3]);
         try (PrintWriter report = new PrintWriter(Files.newBufferedWriter(directory.resolve("report")), true)) {
             try {
                 Discipline only = args[5].isEmpty() ? null : Discipline.valueOf(args[5].toUpperCase(Locale.ROOT));
-                RandomRollbacks rollbacks = new RandomRollbacks(Long.parseLong(args[0]), directory, report, only);
+                Redundancy redundancy = args[6].isEmpty() ? null : Redundancy.valueOf(args[6].toUpperCase(Locale.ROOT));
+                RandomRollbacks rollbacks = new RandomRollbacks(Long.parseLong(args[0]), directory, report, only, redundancy);
                 rollbacks.run(Integer.parseInt(args[1]), Double.parseDouble(args[2]), args[4]);
                 report.println("passed");
             } catch (Throwable e) {
@@ -253,7 +262,7 @@ final class RandomRollbacks {
         private final FaultyTarget target;
         private final SplittableRandom choice;
         private final Deque<ExecutionState> states = Captures.newStateQueue();
-        private final CheckpointStore store = new CheckpointStore(BUDGET_BYTES, states::addLast);
+        private final CheckpointStore store;
         private final Forecast forecast;
         private final Captures captures;
         private final Rollbacks rollbacks;
@@ -272,9 +281,13 @@ final class RandomRollbacks {
             KeepLast retention = new KeepLast(choice.nextInt(1, MOST_KEPT + 1));
             Prediction prediction = Prediction.values()[choice.nextInt(Prediction.values().length)];
             forecast = new Forecast(prediction, new Prices(choice.nextInt(5_000), 900, 500));
+            Redundancy redundancy = Redundancy.values()[choice.nextInt(Redundancy.values().length)];
+            redundancy = onlyRedundancy == null ? redundancy : onlyRedundancy;
+            store = new CheckpointStore(BUDGET_BYTES, redundancy, states::addLast);
             captures = new Captures(target, store, retention, forecast, log, states);
             rollbacks = new Rollbacks(target, store, log, this, System::nanoTime);
-            note(discipline.key() + ", keep " + retention.count() + ", predict " + prediction.key());
+            note(discipline.key() + ", keep " + retention.count() + ", predict " + prediction.key()
+                    + ", redundancy " + redundancy.key());
         }
 
         private void note(String what) {
@@ -333,6 +346,7 @@ final class RandomRollbacks {
                 runFor(choice.nextLong(MS, LONGEST_INTERVAL_NS));
                 if (!ended) {
                     tryToTake();
+                    store.scrub(choice.nextInt(MOST_SCRUBBED));
                 }
             }
             if (!ended && choice.nextInt(4) != 0) {
@@ -432,6 +446,7 @@ final class RandomRollbacks {
         }
 
         private void end() {
+            check(store.integrity().broken() == 0, "nobody struck, but " + store.integrity());
             if (!ended) {
                 target.resume();
                 awaitEnd();

@@ -25,7 +25,7 @@ import org.junit.jupiter.api.io.TempDir;
  * checkpoint, and each program must come to the end that it comes to undisturbed.
  *
  * <p>-Dbackstep.seed=N repeats the random choices, though not the moments; -Dbackstep.victim=NAME takes one program only,
- * -Dbackstep.capture=NAME one discipline;
+ * -Dbackstep.capture=NAME one discipline, -Dbackstep.redundancy=NAME one redundancy;
  * -Dbackstep.minutes=N is how long the soak test takes.
  */
 class RollbackIT {
@@ -58,7 +58,8 @@ class RollbackIT {
         command.addAll(ManagementFactory.getRuntimeMXBean().getInputArguments());
         command.addAll(List.of("-cp", System.getProperty("java.class.path"), RandomRollbacks.class.getName(), Long.toString(seed),
                 Integer.toString(rollbacks), Double.toString(minutes), directory.toString(),
-                System.getProperty("backstep.victim", ""), System.getProperty("backstep.capture", "")));
+                System.getProperty("backstep.victim", ""), System.getProperty("backstep.capture", ""),
+                System.getProperty("backstep.redundancy", "")));
         Process process = new ProcessBuilder(command).redirectOutput(file("stdout")).redirectError(file("stderr")).start();
         boolean ended = process.waitFor((long) Math.ceil(minutes) + MINUTES_AT_MOST, TimeUnit.MINUTES);
         process.destroyForcibly();

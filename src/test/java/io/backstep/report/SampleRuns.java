@@ -42,6 +42,7 @@ final class SampleRuns {
                 new RunRecord.PageCounts(25_003, 1180.333333, 1320.5, 0,
                         new RunRecord.PredictionScore(0.9142857, 0.84, 310.25)),
                 new RunRecord.MemoryBytes(102_412_288, 14_766_080, 136_314_880, 12_288),
+                new RunRecord.Integrity("parity", 250_030, 3, 2, 4),
                 new RunRecord.Events(
                         List.of(new FaultRecord(812.3, "register", "thread 0 rip bit 44", 7),
                                 new FaultRecord(2000, "memory", "heap 0x55d0c2a1f348 bits 3,17", -12),
@@ -74,6 +75,7 @@ final class SampleRuns {
                 new RunRecord.PauseTimes(0, HistogramSummary.EMPTY, Map.of()),
                 new RunRecord.PageCounts(0, 0, 0, 0, RunRecord.PredictionScore.NONE),
                 new RunRecord.MemoryBytes(0, 0, 0, 0),
+                new RunRecord.Integrity("off", 0, 0, 0, 0),
                 new RunRecord.Events(List.of(), List.of(), List.of(), RunRecord.LeftOut.NONE,
                         HistogramSummary.EMPTY, HistogramSummary.EMPTY),
                 RunRecord.Exit.NONE,
@@ -84,7 +86,7 @@ final class SampleRuns {
     static RunRecord withEvents(RunRecord.Events events) {
         RunRecord run = eventful();
         return new RunRecord(run.version(), run.host(), run.target(), run.settings(), run.elapsedMs(),
-                run.checkpoints(), run.pause(), run.pages(), run.memory(), events, run.exit(), run.warnings());
+                run.checkpoints(), run.pause(), run.pages(), run.memory(), run.integrity(), events, run.exit(), run.warnings());
     }
 
     static String golden(String name) throws IOException {
