@@ -20,6 +20,7 @@ import io.backstep.engine.EngineOptions;
 import io.backstep.engine.RollbackRecord;
 import io.backstep.predict.Prediction;
 import io.backstep.predict.Prices;
+import io.backstep.retain.KeepCoverage;
 import io.backstep.retain.KeepLast;
 import io.backstep.retain.Retention;
 import io.backstep.store.Redundancy;
@@ -70,7 +71,7 @@ public final class Backstep implements AutoCloseable {
     public static Backstep launch(Context context) {
         JvmOptions.require();
         context.conclude();
-        EngineOptions options = new EngineOptions(context.intervalNs,
+        EngineOptions options = new EngineOptions(context.intervalNs, context.overhead, context.learns,
                 context.isThereBefore() && context.discipline == Discipline.COPY, context.discipline, context.prediction,
                 prices(context), context.durationNs, context.redundancy, context.scrubNs);
         Target target = context.openTarget();
@@ -88,9 +89,9 @@ public final class Backstep implements AutoCloseable {
         }
     }
 
-    /** Measured, which takes a while, only where something is predicted. */
+    /** Measured, which takes a while, only where something is predicted or the interval depends on it. */
     private static Prices prices(Context context) {
-        if (context.prediction == Prediction.OFF) {
+        if (context.prediction == Prediction.OFF && context.overhead == 0) {
             return Prices.NONE;
         }
         HostPrices host = HostPrices.measure(context.discipline);
@@ -283,6 +284,8 @@ public final class Backstep implements AutoCloseable {
         private Set<Integer> errorSignals = ProcessTarget.ERROR_SIGNALS;
         private boolean handledToo;
         private long intervalNs = INTERVAL_NS_DEFAULT;
+        private double overhead;
+        private boolean learns;
         private Discipline discipline = Discipline.COPY;
         private Prediction prediction = Prediction.COST;
         private Retention retention = new KeepLast(KEEP_DEFAULT);
@@ -381,6 +384,21 @@ public final class Backstep implements AutoCloseable {
             return this;
         }
 
+        /**
+         * The interval adapts, so that captures cost this share of the time; it begins with {@link #intervalNs} and
+         * stays between 1 ms and 1 s. Default: 0, a fixed interval.
+         */
+        public Context overhead(double share) {
+            overhead = share;
+            return this;
+        }
+
+        /** The error latency that the retention was made for is corrected by what is observed. Default: false. */
+        public Context learn(boolean fromErrors) {
+            learns = fromErrors;
+            return this;
+        }
+
         /** How a capture of a program or process gets its pre-images. Default: copy. */
         public Context capture(Discipline ofCapture) {
             discipline = ofCapture;
@@ -447,8 +465,13 @@ public final class Backstep implements AutoCloseable {
                 throw new IllegalArgumentException("either a program, a process or regions: program is " + command
                         + ", process is " + pid + ", regions are " + regions.keySet());
             }
-            long longestNs = retention.longestNs(intervalNs);
-            long reach = longestNs == Long.MAX_VALUE ? longestNs : longestNs / Math.max(1, intervalNs);
+            if (learns && !(retention instanceof KeepCoverage)) {
+                throw new IllegalArgumentException(
+                        "nothing can be learnt for " + retention + ", which asks for no error latency");
+            }
+            long mostIntervalNs = overhead > 0 ? EngineOptions.LONGEST_INTERVAL_NS : Math.max(1, intervalNs);
+            long longestNs = retention.longestNs(mostIntervalNs);
+            long reach = longestNs == Long.MAX_VALUE ? longestNs : longestNs / mostIntervalNs;
             detectors.forEach((detector, everyCaptures) -> {
                 if (everyCaptures > reach) {
                     throw new IllegalArgumentException("detector " + detector.name() + " is asked every "

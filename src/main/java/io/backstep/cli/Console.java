@@ -105,6 +105,11 @@ final class Console implements EngineListener {
     }
 
     @Override
+    public void coverageChanged(String text) {
+        say(LogLevel.warn, text);
+    }
+
+    @Override
     public void faultInjected(Fault fault) {
         info("injected: " + fault.model() + ", " + fault.where() + ", seed " + fault.seed());
     }

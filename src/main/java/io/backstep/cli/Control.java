@@ -9,6 +9,7 @@ import io.backstep.Backstep;
 import io.backstep.core.BackstepException;
 import io.backstep.engine.Engine;
 import io.backstep.engine.RollbackRecord;
+import io.backstep.engine.RunRecord;
 import io.backstep.engine.StatusSnapshot;
 
 /** Answers the control socket's requests with an engine's. Without a socket the protection goes on, with a warning. */
@@ -48,6 +49,32 @@ final class Control implements AutoCloseable {
         fields.put("errors", status.errors());
         fields.put("rollbacks", status.rollbacks());
         fields.put("held_bytes", status.heldBytes());
+        fields.put("pacing", fields(status.pacing()));
+        fields.put("retention", fields(status.retained()));
+        return fields;
+    }
+
+    private static Map<String, Object> fields(RunRecord.Pacing pacing) {
+        Map<String, Object> fields = new LinkedHashMap<>();
+        fields.put("aimed_percent", 100 * pacing.aimed());
+        fields.put("overhead_percent", 100 * pacing.overhead());
+        fields.put("decided_by", pacing.decidedBy());
+        return fields;
+    }
+
+    private static Map<String, Object> fields(RunRecord.Retained retained) {
+        Map<String, Object> fields = new LinkedHashMap<>();
+        fields.put("policy", retained.policy());
+        fields.put("error_latency", retained.errorLatency());
+        fields.put("observed", retained.observed() < 0 ? null : retained.observed());
+        fields.put("coverage_asked", retained.asked());
+        fields.put("coverage_predicted", retained.predicted());
+        fields.put("coverage_now", retained.now());
+        fields.put("coverage_least", retained.least());
+        fields.put("shortages", retained.shortages());
+        fields.put("kept", retained.kept());
+        fields.put("history_ms", retained.historyMs());
+        fields.put("longest_ms", retained.longestMs());
         return fields;
     }
 

@@ -3,9 +3,12 @@ package io.backstep.cli;
 
 import java.util.List;
 import java.util.function.Function;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
+import io.backstep.Backstep;
 import io.backstep.core.Discipline;
 import io.backstep.core.Units;
 import io.backstep.inject.FaultSpec;
@@ -74,6 +77,41 @@ final class OptionValues {
         @Override
         Long parse(String text) {
             return Units.parseDurationNs(text);
+        }
+    }
+
+    /**
+     * The time between two captures.
+     *
+     * @param ns the first one, if it adapts
+     * @param overhead the share of the time to which it adapts; 0 if it is fixed
+     */
+    record Interval(long ns, double overhead) {
+    }
+
+    /** "50ms" as a fixed interval, "auto:2%" as one that adapts. */
+    static final class IntervalText extends Parsed<Interval> {
+        private static final Pattern AUTO = Pattern.compile("auto:([0-9]+(?:\\.[0-9]+)?)%");
+        private static final double LEAST_PERCENT = 0.1;
+        private static final double MOST_PERCENT = 50;
+
+        @Override
+        Interval parse(String text) {
+            if (!text.startsWith("auto")) {
+                return new Interval(Units.parseDurationNs(text), 0);
+            }
+            Matcher matcher = AUTO.matcher(text);
+            if (!matcher.matches()) {
+                throw new IllegalArgumentException(
+                        "\"" + text + "\" is not an interval: expected a time such as 50ms, or auto:PERCENT%, such as "
+                        + "auto:2%");
+            }
+            double percent = Double.parseDouble(matcher.group(1));
+            if (percent < LEAST_PERCENT || percent > MOST_PERCENT) {
+                throw new IllegalArgumentException(
+                        "\"" + text + "\" is not an interval: captures can cost 0.1% to 50% of the time");
+            }
+            return new Interval(Backstep.Context.INTERVAL_NS_DEFAULT, percent / 100);
         }
     }
 

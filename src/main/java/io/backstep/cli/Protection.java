@@ -48,7 +48,9 @@ final class Protection {
     /** For somebody who looks at the output as it comes. */
     void tellOutputDelay() {
         console.info("output comes " + Units.formatDuration(options.retention().longestNs(options.intervalNs()))
-                + " late, and later after a rollback (as far back as checkpoints are kept; --output pass switches "
+                + " late, and "
+                + (options.isIntervalFixed() ? "" : "later or sooner as the interval adapts, and ")
+                + "later after a rollback (as far back as checkpoints are kept; --output pass switches "
                 + "that off)");
     }
 
@@ -57,7 +59,8 @@ final class Protection {
             Outlook outlook = Outlook.of(keep, keep.latency(), options.intervalNs());
             console.info(String.format(Locale.ROOT, "%.2f%% of the errors are covered by %d checkpoints, "
                     + "up to %s back; each loses %s of work", 100 * outlook.coverage(), outlook.mostKept(),
-                    Figures.millis(outlook.longestNs() / 1e6), Figures.millis(outlook.lostNs() / 1e6)));
+                    Figures.millis(outlook.longestNs() / 1e6), Figures.millis(outlook.lostNs() / 1e6)) + (options.isIntervalFixed() ? "" : " (at an interval of "
+                    + Units.formatDuration(options.intervalNs()) + ", with which it begins)"));
         }
     }
 

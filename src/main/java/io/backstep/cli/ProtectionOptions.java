@@ -27,9 +27,12 @@ import picocli.CommandLine.Option;
 final class ProtectionOptions {
     private static final double COVERAGE_DEFAULT = 0.99;
 
-    @Option(names = "--interval", paramLabel = "TIME", defaultValue = "50ms", converter = OptionValues.Duration.class,
-            description = "Time between two captures (default: ${DEFAULT-VALUE}).")
-    private long intervalNs;
+    @Option(names = "--interval", paramLabel = "TIME|auto:P%", defaultValue = "50ms",
+            converter = OptionValues.IntervalText.class,
+            description =
+                    "Time between two captures (default: ${DEFAULT-VALUE}). With auto:2%% it adapts, from 1ms to 1s, so "
+                    + "that pauses and write faults cost 2%% of the time; when errors come often it is shorter.")
+    private OptionValues.Interval interval;
 
     @Option(names = "--capture", paramLabel = "copy|cow", defaultValue = "copy", converter = OptionValues.Capturing.class,
             description =
@@ -64,10 +67,16 @@ final class ProtectionOptions {
                     + "error is noticed (default: 0.99).")
     private Double coverage;
 
+    @Option(names = "--learn",
+            description =
+                    "With --error-latency: correct it by what is observed: when injected faults are noticed, what "
+                    + "detectors know, and from which checkpoints an error came back. The report tells what was learnt.")
+    private boolean learn;
+
     @Option(names = "--memory-budget", paramLabel = "SIZE", converter = OptionValues.Bytes.class,
             description =
                     "The most memory that checkpoints may take, for example 512M; when it is used up the oldest go "
-                    + "first, then "
+                    + "first (with --error-latency, those that are missed least), then "
                     + "protection stops and the program runs on (default: half of the memory that is free).")
     private Long memoryBudget;
 
@@ -133,8 +142,13 @@ final class ProtectionOptions {
         return histograms;
     }
 
+    /** Between two captures; if it adapts, at first. */
     long intervalNs() {
-        return intervalNs;
+        return interval.ns();
+    }
+
+    boolean isIntervalFixed() {
+        return interval.overhead() == 0;
     }
 
     /**
@@ -151,6 +165,9 @@ final class ProtectionOptions {
 
     private Retention newRetention() {
         if (errorLatency == null) {
+            if (learn) {
+                throw new IllegalArgumentException("--learn needs --error-latency, to begin with");
+            }
             if (coverage != null) {
                 throw new IllegalArgumentException("--coverage " + coverage + " needs --error-latency");
             }
@@ -162,13 +179,13 @@ final class ProtectionOptions {
                     + errorLatency + ", so --keep can only be a number beside it");
         }
         return keep instanceof KeepLast most
-                ? new KeepCoverage(errorLatency, asked, intervalNs, most.count())
-                : KeepCoverage.ofFew(errorLatency, asked, intervalNs);
+                ? new KeepCoverage(errorLatency, asked, interval.ns(), most.count())
+                : KeepCoverage.ofFew(errorLatency, asked, interval.ns());
     }
 
     /** Sets a context up, but for its target; cross-checks and refuses what cannot work. */
     void apply(Backstep.Context context) {
-        OptionValues.requireInterval(intervalNs);
+        OptionValues.requireInterval(interval.ns());
         OptionValues.requireScrub(scrubNs);
         if (report != null) {
             JsonReport.check(report);
@@ -176,7 +193,9 @@ final class ProtectionOptions {
         if (histograms != null) {
             HistogramLog.check(histograms);
         }
-        context.intervalNs(intervalNs)
+        context.intervalNs(interval.ns())
+                .overhead(interval.overhead())
+                .learn(learn)
                 .capture(discipline)
                 .prediction(prediction)
                 .retention(retention())

@@ -17,12 +17,15 @@ import io.backstep.store.CheckpointStore;
 
 /**
  * Takes captures and makes checkpoints of them. Frames are supplied before the pause, from what the last ones needed;
- * when the budget is used up the oldest history goes first. Allocates nothing per capture after warm-up.
+ * when the budget is used up what retention misses least goes first. Allocates nothing per capture after warm-up.
  */
 final class Captures implements AutoCloseable {
     private static final long SPARE_FRAMES = 512;
     private static final int LIVE_ROUNDS = 4;
     private static final long LIVE_ENOUGH = 1024;
+    /** Freed of an average undo log, at least one part of so many. */
+    private static final long LITTLE = 4;
+    private static final long MERGE_AGAIN = 32;
 
     private final Target target;
     private final CheckpointStore store;
@@ -32,7 +35,9 @@ final class Captures implements AutoCloseable {
     private final Capture capture = new Capture();
     private final Deque<ExecutionState> freeStates;
     private final Stock stock;
-    private boolean historyDropped;
+    private boolean historyShortened;
+    private boolean mergingFrees = true;
+    private long drops;
     private long copiedBefore;
     private long lostPages;
     private long nextId = 1;
@@ -53,9 +58,11 @@ final class Captures implements AutoCloseable {
         return new ArrayDeque<>();
     }
 
-    /** True once checkpoints had to be dropped before their time. */
-    boolean isHistoryDropped() {
-        return historyDropped;
+    /** Whether the oldest checkpoint had to be dropped before its time since it was asked last. */
+    boolean takeHistoryShortened() {
+        boolean shortened = historyShortened;
+        historyShortened = false;
+        return shortened;
     }
 
     /** Has frames ready before the first pause. */
@@ -112,7 +119,7 @@ final class Captures implements AutoCloseable {
         for (Checkpoint excess; (excess = retention.excess(store.checkpoints())) != null;) {
             store.drop(excess);
         }
-        log.captured(capture, written, copied, saved, target.heldBytes());
+        log.captured(capture, written, copied, saved, target.heldBytes(), capture.pauseNs() + forecast.faultsNs());
         commit();
         // Of two, the smaller: what was needed once, as at the start, is not laid ready again.
         long usual = Math.min(copied, copiedBefore);
@@ -176,10 +183,27 @@ final class Captures implements AutoCloseable {
             if (kept.size() < 2 || !atAnyPrice) {
                 return false;
             }
-            store.drop(kept.get(0));
-            historyDropped = true;
+            giveUpOne(kept);
         }
         return true;
+    }
+
+    /**
+     * What lies in between is missed less than the oldest. But only pages that were written on both sides of it are
+     * freed with it; where these are few, the oldest goes, and now and then it is tried again.
+     */
+    private void giveUpOne(List<Checkpoint> kept) {
+        boolean isTried = mergingFrees || ++drops % MERGE_AGAIN == 0;
+        Checkpoint inBetween = isTried ? retention.leastMissed(kept) : null;
+        if (inBetween == null) {
+            store.drop(kept.get(0));
+            historyShortened = true;
+            return;
+        }
+        long beforeBytes = store.undoBytes();
+        long logs = kept.size() - 1;
+        store.drop(inBetween);
+        mergingFrees = (beforeBytes - store.undoBytes()) * logs * LITTLE >= beforeBytes;
     }
 
     @Override

@@ -4,8 +4,11 @@ package io.backstep.engine;
 import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
+import java.util.Locale;
 import java.util.OptionalLong;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Executor;
+import java.util.concurrent.ForkJoinPool;
 import java.util.function.LongSupplier;
 
 import io.backstep.core.BackstepException;
@@ -14,9 +17,14 @@ import io.backstep.core.Checkpoint;
 import io.backstep.core.ExecutionState;
 import io.backstep.core.Fault;
 import io.backstep.core.FaultPlan;
+import io.backstep.core.Pages;
 import io.backstep.core.Target;
 import io.backstep.core.TargetEvent;
+import io.backstep.retain.KeepCoverage;
+import io.backstep.retain.LatencyObservations;
+import io.backstep.retain.Outlook;
 import io.backstep.retain.Retention;
+import io.backstep.retain.Workload;
 import io.backstep.store.CheckpointStore;
 import io.backstep.store.IntegrityCounts;
 import org.HdrHistogram.Histogram;
@@ -30,6 +38,9 @@ import org.agrona.concurrent.Agent;
  */
 public final class Engine implements Agent, AutoCloseable {
     private static final long LOOK_INTERVAL_NS = 1_000_000_000L;
+    private static final long FORESEEN_AFTER = 16;
+    private static final double NS_PER_S = 1e9;
+    private static final double NS_PER_MS = 1e6;
 
     private final EngineOptions options;
     private final Target target;
@@ -39,7 +50,11 @@ public final class Engine implements Agent, AutoCloseable {
     private final LongSupplier clock;
     private final RunLog log = new RunLog();
     private final IntervalTimer timer;
-    private final Retention retention;
+    private final Keeping keeping;
+    private final Lessons lessons;
+    private final Pace pace;
+    private final Executor beside;
+    private final CoverageWatch coverage = new CoverageWatch();
     private final Recovery recovery;
     private final Forecast forecast;
     private final Captures captures;
@@ -51,6 +66,8 @@ public final class Engine implements Agent, AutoCloseable {
     private volatile boolean done;
     private boolean isProtecting;
     private boolean closed;
+    private CompletableFuture<Double> neededBytes;
+    private long intervalNs;
     private long nextLookNs;
     private long newsTold;
     private long endedNs;
@@ -63,17 +80,28 @@ public final class Engine implements Agent, AutoCloseable {
      */
     public Engine(EngineOptions options, Target target, Retention retention, long budgetBytes, FaultPlan faults,
             EngineListener listener, LongSupplier clock) {
+        this(options, target, retention, budgetBytes, faults, listener, clock, ForkJoinPool.commonPool());
+    }
+
+    /** @param beside computes what takes some milliseconds, while the engine goes on */
+    Engine(EngineOptions options, Target target, Retention retention, long budgetBytes, FaultPlan faults,
+            EngineListener listener, LongSupplier clock, Executor beside) {
         this.options = options;
         this.target = target;
-        this.retention = retention;
         this.listener = listener;
         this.clock = clock;
+        this.beside = beside;
         Deque<ExecutionState> states = Captures.newStateQueue();
         store = new CheckpointStore(budgetBytes, options.redundancy(), states::addLast);
         timer = new IntervalTimer(options.intervalNs());
-        recovery = new Recovery(retention, options.intervalNs());
+        intervalNs = options.intervalNs();
+        LatencyObservations observations = new LatencyObservations();
+        lessons = new Lessons(observations);
+        keeping = new Keeping(retention, options.learns() ? observations : null, intervalNs, beside);
+        pace = options.overhead() == 0 ? null : new Pace(options.overhead(), intervalNs);
+        recovery = new Recovery(keeping, intervalNs);
         forecast = new Forecast(options.prediction(), options.prices());
-        captures = new Captures(target, store, retention, forecast, log, states);
+        captures = new Captures(target, store, keeping, forecast, log, states);
         rollbacks = new Rollbacks(target, store, log, listener, clock);
         scrubbing = new Scrubbing(options.scrubNs(), store);
         strikes = new Strikes(faults, target, log, listener, clock);
@@ -94,6 +122,9 @@ public final class Engine implements Agent, AutoCloseable {
     public void onStart() {
         captures.prepare();
         log.started(clock.getAsLong());
+        if (pace != null) {
+            pace.started(log.startNs());
+        }
         try {
             begin(options.preCopy());
         } catch (BackstepException e) {
@@ -175,12 +206,61 @@ public final class Engine implements Agent, AutoCloseable {
     /* ---- captures ---- */
 
     private void captureNow() {
+        lessons.settle();
         try {
             captures.take();
+            adapt();
             tellHistoryDropped();
             tellBroken();
         } catch (BackstepException e) {
             captureFailed(e);
+        }
+    }
+
+    /** To what the capture cost and to what was learnt until now. */
+    private void adapt() {
+        if (pace != null) {
+            pace.captured(clock.getAsLong(), log.lastCostNs());
+            intervalNs = pace.intervalNs();
+            timer.interval(intervalNs);
+            recovery.interval(intervalNs);
+        }
+        keeping.captured(intervalNs);
+        if (log.taken() == FORESEEN_AFTER) {
+            foresee();
+        }
+        if (neededBytes != null && neededBytes.isDone()) {
+            tellForeseen(neededBytes.join());
+            neededBytes = null;
+        }
+        tellCoverage();
+    }
+
+    /** What will be short is known early, but not before it is known how much is written. */
+    private void foresee() {
+        double writtenPerSecond = Pages.toBytes(1) * log.dirtyMean() * NS_PER_S / intervalNs;
+        Workload workload = new Workload(writtenPerSecond, Pages.toBytes(log.trackedPages()), 0, 0);
+        double mirrorBytes = store.mirrorBytes();
+        Retention present = keeping.present();
+        long ofIntervalNs = intervalNs;
+        neededBytes = CompletableFuture.supplyAsync(
+                () -> mirrorBytes + workload.mostUndoBytes(present, ofIntervalNs), beside);
+    }
+
+    private void tellForeseen(double bytes) {
+        if (bytes > store.budgetBytes()) {
+            warn(String.format(Locale.ROOT, "the memory budget of %d bytes will not do: what is to be kept (%s) needs "
+                    + "about %.0f bytes, if the target writes on as until now", store.budgetBytes(), keeping, bytes));
+        }
+    }
+
+    private void tellCoverage() {
+        if (keeping.present() instanceof KeepCoverage keep) {
+            String change = coverage.captured(keep, store.checkpoints(), captures.takeHistoryShortened());
+            if (change != null) {
+                log.warned(change);
+                listener.coverageChanged(change);
+            }
         }
     }
 
@@ -197,10 +277,9 @@ public final class Engine implements Agent, AutoCloseable {
     }
 
     private void tellHistoryDropped() {
-        if (captures.isHistoryDropped()) {
+        if (!(keeping.present() instanceof KeepCoverage) && captures.takeHistoryShortened()) {
             warn("the memory budget of " + store.budgetBytes()
-                    + " bytes is used up: older checkpoints were dropped early"
-                    + retention.shortfall(store.checkpoints()));
+                    + " bytes is used up: older checkpoints were dropped early");
         }
         if (captures.lostPages() > 0) {
             warn("memory was given back before it was saved: the checkpoints before that are gone; --capture copy keeps "
@@ -287,6 +366,7 @@ public final class Engine implements Agent, AutoCloseable {
             warn("no rollback: " + restless.getMessage());
         } else if (!restored) {
             String meaning = recovery.giveUp();
+            lessons.settle();
             listener.gaveUp(detail);
             if (!meaning.isEmpty()) {
                 warn(meaning);
@@ -306,10 +386,20 @@ public final class Engine implements Agent, AutoCloseable {
 
     private DetectionRecord noted(
             String detector, String what, long now, long earliestNs, long knownNs, long latestNs) {
-        if (recovery.errorNoticed(earliestNs, knownNs, latestNs, now)) {
+        boolean isSame = recovery.errorNoticed(earliestNs, knownNs, latestNs, now);
+        DetectionRecord detection = log.detected(detector, what, now);
+        if (isSame) {
             log.lastRollbackFailed();
+            lessons.cameBack();
+            return detection;
         }
-        return log.detected(detector, what, now);
+        if (pace != null) {
+            pace.error(now);
+        }
+        long faultNs = knownNs == latestNs ? knownNs : Double.isNaN(detection.latencyMs()) ? Retention.UNKNOWN_NS
+                : now - (long) (detection.latencyMs() * NS_PER_MS);
+        lessons.noticed(now, faultNs, knownNs, latestNs);
+        return detection;
     }
 
     /** Telling takes its time, so it comes when the target runs again. */
@@ -344,6 +434,7 @@ public final class Engine implements Agent, AutoCloseable {
         recovery.tried(checkpoint);
         if (restored) {
             recovery.rolledBack(checkpoint, errorNs, clock.getAsLong());
+            lessons.restored(checkpoint.atNs());
             strikes.undoneFrom(checkpoint.atNs());
             target.resume();
         }
@@ -469,6 +560,7 @@ public final class Engine implements Agent, AutoCloseable {
         }
         if (wanted != null) {
             recovery.restoredByRequest();
+            lessons.forget();
         }
         tell(detection, "rollback asked for", told);
         if (!restored) {
@@ -504,8 +596,31 @@ public final class Engine implements Agent, AutoCloseable {
 
     /** How the run stands, for the engine's thread. */
     public StatusSnapshot status() {
-        return log.snapshot(
-                clock.getAsLong(), options.intervalNs() / 1e6, store.checkpoints().size(), target.heldBytes());
+        RunRecord.Pacing pacing = pace == null ? pacing(clock.getAsLong())
+                : new RunRecord.Pacing(options.overhead(), pace.lately(), pace.reason().key());
+        return log.snapshot(clock.getAsLong(), intervalNs / NS_PER_MS, store.checkpoints().size(), target.heldBytes(),
+                pacing, retained(keeping.knownOutlook()));
+    }
+
+    /** Of all the run. */
+    private RunRecord.Pacing pacing(long nowNs) {
+        double overhead = log.taken() < 2 ? Double.NaN : log.costsNs() / (nowNs - log.startNs());
+        return new RunRecord.Pacing(pace == null ? Double.NaN : options.overhead(), overhead,
+                pace == null ? null : pace.reason().key());
+    }
+
+    private RunRecord.Retained retained(Outlook outlook) {
+        List<Checkpoint> kept = store.checkpoints();
+        double historyMs = kept.isEmpty() ? 0 : (store.newest().atNs() - kept.get(0).atNs()) / NS_PER_MS;
+        Retention present = keeping.present();
+        double longestMs = present.longestNs(intervalNs) / NS_PER_MS;
+        if (!(present instanceof KeepCoverage keep)) {
+            return new RunRecord.Retained(present.toString(), null, -1, Double.NaN, Double.NaN, Double.NaN, Double.NaN,
+                    0, kept.size(), historyMs, longestMs);
+        }
+        return new RunRecord.Retained(keep.policy(), keep.latency().toString(), keeping.observed(), keep.coverage(),
+                outlook == null ? Double.NaN : outlook.coverage(), keep.coverageOf(kept), coverage.least(),
+                coverage.shortages(), kept.size(), historyMs, longestMs);
     }
 
     /** The kept checkpoints, oldest first, for the engine's thread. */
@@ -518,7 +633,8 @@ public final class Engine implements Agent, AutoCloseable {
         long end = done ? endedNs : clock.getAsLong();
         return new RunRecord(version, RunRecord.Host.here(),
                 new RunRecord.TargetName(target.kind(), target.name(), target.pid()),
-                new RunRecord.Settings(options.intervalNs() / 1e6, options.discipline().key(), options.prediction().key()), log.sinceStartMs(end),
+                new RunRecord.Settings(intervalNs / NS_PER_MS, options.discipline().key(), options.prediction().key()),
+                pacing(end), retained(keeping.outlook()), log.sinceStartMs(end),
                 log.checkpointCounts(timer.skipped(), store.checkpoints().size()), log.pauseTimes(), log.pageCounts(forecast.score()),
                 new RunRecord.MemoryBytes(
                         store.mirrorBytes(), store.undoBytes(), store.peakBytes(), log.peakHeldBytes()),
@@ -571,6 +687,7 @@ public final class Engine implements Agent, AutoCloseable {
 
     private void finish() {
         endedNs = clock.getAsLong();
+        lessons.end(recovery.isOnProbation(endedNs));
         strikes.tell();
         done = true;
         requests.refuseAll();

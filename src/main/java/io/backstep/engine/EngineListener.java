@@ -9,6 +9,10 @@ public interface EngineListener {
     default void warning(String text) {
     }
 
+    /** The coverage that was asked for is not there, or is there again. Told for each change. */
+    default void coverageChanged(String text) {
+    }
+
     default void faultInjected(Fault fault) {
     }
 

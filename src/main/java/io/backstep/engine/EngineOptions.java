@@ -9,7 +9,9 @@ import io.backstep.store.Redundancy;
 /**
  * How an engine works.
  *
- * @param intervalNs between two captures
+ * @param intervalNs between two captures; of an interval that adapts, the first one
+ * @param overhead the share of the time that captures may cost, to which the interval adapts; 0 for a fixed interval
+ * @param learns whether the error latency that retention was made for is corrected by what the run observes
  * @param preCopy copy the target's pages while it runs, before the first pause: for targets that are large when
  *         protection begins
  * @param discipline that of the target
@@ -20,11 +22,25 @@ import io.backstep.store.Redundancy;
  * @param scrubNs in which the store looks at all of its frames once; Long.MAX_VALUE for never
  */
 public record EngineOptions(
-        long intervalNs, boolean preCopy, Discipline discipline, Prediction prediction, Prices prices, long durationNs,
-        Redundancy redundancy, long scrubNs) {
+        long intervalNs, double overhead, boolean learns, boolean preCopy, Discipline discipline, Prediction prediction,
+        Prices prices, long durationNs, Redundancy redundancy, long scrubNs) {
+    /** An interval that adapts becomes no shorter. */
+    public static final long SHORTEST_INTERVAL_NS = 1_000_000;
+    /** An interval that adapts becomes no longer. */
+    public static final long LONGEST_INTERVAL_NS = 1_000_000_000;
+
+    /** With a fixed interval, and nothing learnt. */
+    public EngineOptions(long intervalNs, boolean preCopy, Discipline discipline, Prediction prediction, Prices prices,
+            long durationNs, Redundancy redundancy, long scrubNs) {
+        this(intervalNs, 0, false, preCopy, discipline, prediction, prices, durationNs, redundancy, scrubNs);
+    }
+
     public EngineOptions {
         if (intervalNs <= 0) {
             throw new IllegalArgumentException("the interval must be longer than 0");
+        }
+        if (!(overhead >= 0 && overhead < 1)) {
+            throw new IllegalArgumentException("the overhead must be 0 or more and below 1, not " + overhead);
         }
         if (durationNs <= 0) {
             throw new IllegalArgumentException("the duration must be longer than 0");

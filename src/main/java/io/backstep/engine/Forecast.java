@@ -30,6 +30,7 @@ final class Forecast implements AutoCloseable {
     private long unprotected;
     private long hits;
     private long written;
+    private long lastFaults;
 
     Forecast(Prediction prediction, Prices prices) {
         this.prediction = prediction;
@@ -74,6 +75,7 @@ final class Forecast implements AutoCloseable {
 
     private void score(long nowHit, long nowUnprotected, long nowWritten) {
         hits += nowHit;
+        lastFaults = nowWritten - nowHit;
         unprotected += nowUnprotected;
         written += nowWritten;
         if (prediction == Prediction.OFF) {
@@ -91,6 +93,11 @@ final class Forecast implements AutoCloseable {
 
     private double savedNs(long hit, long leftUnprotected) {
         return hit * prices.faultNs() - (leftUnprotected - hit) * prices.copyNs();
+    }
+
+    /** What the first writes to protected pages cost the target in the last interval, at this host's prices. */
+    double faultsNs() {
+        return lastFaults * prices.faultNs();
     }
 
     /** Copies, with their names as tags: one value for each capture, the time saved in one of two by its sign. */

@@ -6,7 +6,7 @@ package io.backstep.engine;
  * Intervals that have passed are skipped, never made up for.
  */
 final class IntervalTimer {
-    private final long intervalNs;
+    private long intervalNs;
     private long dueNs;
     private long skipped;
 
@@ -17,6 +17,11 @@ final class IntervalTimer {
     /** The first capture after this is due one interval from now. */
     void start(long nowNs) {
         dueNs = nowNs + intervalNs;
+    }
+
+    /** From the next {@link #advance} on. */
+    void interval(long newIntervalNs) {
+        intervalNs = newIntervalNs;
     }
 
     long dueNs() {

@@ -24,7 +24,7 @@ final class Recovery {
     private static final int MOST_IN_A_ROW = 3;
 
     private final Retention retention;
-    private final long intervalNs;
+    private long intervalNs;
     private final LongHashSet tried = new LongHashSet();
     private boolean onProbation;
     private boolean restored; // ever
@@ -43,6 +43,11 @@ final class Recovery {
     Recovery(Retention retention, long intervalNs) {
         this.retention = retention;
         this.intervalNs = intervalNs;
+    }
+
+    /** Captures come at another interval from now on. */
+    void interval(long newIntervalNs) {
+        intervalNs = newIntervalNs;
     }
 
     /** Ends with time by itself. */

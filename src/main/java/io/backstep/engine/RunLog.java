@@ -43,6 +43,8 @@ final class RunLog {
     private long savedPages;
     private long lastDirtyPages;
     private long lastPauseNs;
+    private double lastCostNs;
+    private double costsNs;
     private long trackedPages;
     private long peakHeldBytes;
 
@@ -68,7 +70,10 @@ final class RunLog {
         return (nowNs - startNs) / NS_PER_MS;
     }
 
-    void captured(Capture capture, long written, long copied, long saved, long heldBytes) {
+    /** @param costNs what it cost the target: the pause, and the faults of the interval before */
+    void captured(Capture capture, long written, long copied, long saved, long heldBytes, double costNs) {
+        lastCostNs = costNs;
+        costsNs += taken() == 0 ? 0 : costNs;
         record(pause, capture.pauseNs());
         for (int i = 0; i < PHASES.length; i++) {
             record(phases[i], capture.phaseNs(PHASES[i]));
@@ -81,6 +86,16 @@ final class RunLog {
         savedPages += saved;
         trackedPages = capture.trackedPages();
         peakHeldBytes = Math.max(peakHeldBytes, heldBytes);
+    }
+
+    /** What the last capture cost the target. */
+    double lastCostNs() {
+        return lastCostNs;
+    }
+
+    /** What all captures but the first cost the target: the first has all there is to take. */
+    double costsNs() {
+        return costsNs;
     }
 
     static void record(Histogram histogram, long nanos) {
@@ -141,9 +156,10 @@ final class RunLog {
         return pause.getTotalCount();
     }
 
-    StatusSnapshot snapshot(long nowNs, double intervalMs, int kept, long heldBytes) {
+    StatusSnapshot snapshot(long nowNs, double intervalMs, int kept, long heldBytes, RunRecord.Pacing pacing,
+            RunRecord.Retained retained) {
         return new StatusSnapshot(sinceStartMs(nowNs), intervalMs, lastDirtyPages, lastPauseNs / NS_PER_US, kept,
-                detections.count(), rollbacks.count(), heldBytes);
+                detections.count(), rollbacks.count(), heldBytes, pacing, retained);
     }
 
     RunRecord.CheckpointCounts checkpointCounts(long skipped, int kept) {
@@ -161,6 +177,15 @@ final class RunLog {
     RunRecord.PageCounts pageCounts(RunRecord.PredictionScore prediction) {
         double captures = Math.max(1, taken());
         return new RunRecord.PageCounts(trackedPages, dirtyPages / captures, copiedPages / captures, savedPages / captures, prediction);
+    }
+
+    /** Pages written in an interval, on average. */
+    double dirtyMean() {
+        return (double) dirtyPages / Math.max(1, taken());
+    }
+
+    long trackedPages() {
+        return trackedPages;
     }
 
     long peakHeldBytes() {

@@ -9,8 +9,9 @@ import java.util.Map;
 
 /** All that is told of a run when it is over. Pure data; immutable. */
 public record RunRecord(
-        String version, Host host, TargetName target, Settings settings, double elapsedMs, CheckpointCounts checkpoints,
-        PauseTimes pause, PageCounts pages, MemoryBytes memory, Integrity integrity, Events events, Exit exit, List<String> warnings) {
+        String version, Host host, TargetName target, Settings settings, Pacing pacing, Retained retained,
+        double elapsedMs, CheckpointCounts checkpoints, PauseTimes pause, PageCounts pages, MemoryBytes memory,
+        Integrity integrity, Events events, Exit exit, List<String> warnings) {
 
     public RunRecord {
         warnings = List.copyOf(warnings);
@@ -38,10 +39,40 @@ public record RunRecord(
     /**
      * How it was protected.
      *
+     * @param intervalMs between two captures; of an interval that adapts, the last one
      * @param capture the discipline: "copy" or "cow"
      * @param predictor its name, or "off"
      */
     public record Settings(double intervalMs, String capture, String predictor) {
+    }
+
+    /**
+     * What captures cost the target: their pauses and, at this host's price, the first writes to protected pages.
+     *
+     * @param aimed the share of the time to which the interval adapts; NaN if it is fixed
+     * @param overhead the share that it was; NaN if nothing was captured
+     * @param decidedBy what the interval follows from: "overhead", "errors", "shortest", "longest"; null if it is fixed
+     */
+    public record Pacing(double aimed, double overhead, String decidedBy) {
+    }
+
+    /**
+     * Which checkpoints were kept, and what that covers. Coverages are NaN without an error latency.
+     *
+     * @param policy as {@code --keep} or {@code --coverage} ask for it
+     * @param errorLatency in its text form, with what was learnt; null if none was stated
+     * @param observed how many errors were learnt from; -1 if none was to be
+     * @param asked the coverage asked for
+     * @param predicted that of a full history
+     * @param now that of what is kept at the end
+     * @param least the least while memory was short; NaN if it never was too short
+     * @param shortages how often it became too short
+     * @param kept how many checkpoints
+     * @param historyMs how old the oldest is at the newest
+     * @param longestMs how old the oldest becomes at most
+     */
+    public record Retained(String policy, String errorLatency, long observed, double asked, double predicted, double now,
+            double least, long shortages, long kept, double historyMs, double longestMs) {
     }
 
     /**

@@ -9,8 +9,9 @@ package io.backstep.engine;
  * @param kept checkpoints that can be rolled back to
  * @param errors detections so far
  * @param heldBytes output that the target keeps back until it is committed
+ * @param pacing of the last captures
  */
 public record StatusSnapshot(
         double elapsedMs, double intervalMs, long dirtyPages, double pauseUs, int kept, long errors, long rollbacks,
-        long heldBytes) {
+        long heldBytes, RunRecord.Pacing pacing, RunRecord.Retained retained) {
 }

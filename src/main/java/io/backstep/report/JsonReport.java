@@ -27,6 +27,7 @@ import java.nio.file.Path;
  */
 public final class JsonReport {
     private static final int DECIMALS = 3;
+    private static final double PERCENT = 100;
     private static final JsonFactory FACTORY =
             JsonFactory.builder().disable(StreamWriteFeature.AUTO_CLOSE_TARGET).build();
     private static final DefaultIndenter INDENTER = new DefaultIndenter("  ", "\n");
@@ -82,6 +83,8 @@ public final class JsonReport {
         number("interval_ms", run.settings().intervalMs());
         json.writeStringField("capture", run.settings().capture());
         json.writeStringField("predictor", run.settings().predictor());
+        pacing(run.pacing());
+        retention(run.retained());
         number("elapsed_ms", run.elapsedMs());
         checkpoints(run.checkpoints());
         pauses(run.pause());
@@ -113,6 +116,30 @@ public final class JsonReport {
         } else {
             json.writeNumberField("pid", target.pid());
         }
+        json.writeEndObject();
+    }
+
+    private void pacing(RunRecord.Pacing pacing) throws IOException {
+        json.writeObjectFieldStart("pacing");
+        number("aimed_percent", PERCENT * pacing.aimed());
+        number("overhead_percent", PERCENT * pacing.overhead());
+        json.writeStringField("decided_by", pacing.decidedBy());
+        json.writeEndObject();
+    }
+
+    private void retention(RunRecord.Retained retained) throws IOException {
+        json.writeObjectFieldStart("retention");
+        json.writeStringField("policy", retained.policy());
+        json.writeStringField("error_latency", retained.errorLatency());
+        number("observed", retained.observed() < 0 ? Double.NaN : retained.observed());
+        number("coverage_asked", retained.asked());
+        number("coverage_predicted", retained.predicted());
+        number("coverage_now", retained.now());
+        number("coverage_least", retained.least());
+        json.writeNumberField("shortages", retained.shortages());
+        json.writeNumberField("kept", retained.kept());
+        number("history_ms", retained.historyMs());
+        number("longest_ms", retained.longestMs());
         json.writeEndObject();
     }
 

@@ -2,6 +2,7 @@
 package io.backstep.report;
 
 import io.backstep.engine.StatusSnapshot;
+import io.backstep.engine.RunRecord;
 import java.util.List;
 
 /** The line in which a terminal shows how a run stands. Each one is written over the one before. */
@@ -20,15 +21,19 @@ public final class StatusLine {
      * fit is left out, from the end.
      */
     public static String render(StatusSnapshot status, int columns) {
+        RunRecord.Pacing pacing = status.pacing();
+        String overhead = pacing.decidedBy() == null || Double.isNaN(pacing.overhead()) ? ""
+                : " (" + Figures.percent(pacing.overhead()) + ")";
+        double covered = status.retained().now();
         List<String> items = List.of(
                 "backstep " + Figures.millis(status.elapsedMs()),
-                "kept " + status.kept(),
+                "every " + Figures.millis(status.intervalMs()) + overhead,
+                "kept " + status.kept() + (Double.isNaN(covered) ? "" : " (" + Figures.percent(covered) + ")"),
                 "dirty " + status.dirtyPages(),
                 "pause " + Figures.micros(status.pauseUs()),
                 "errors " + status.errors(),
                 "rollbacks " + status.rollbacks(),
-                "held " + Figures.bytes(status.heldBytes()),
-                "every " + Figures.millis(status.intervalMs()));
+                "held " + Figures.bytes(status.heldBytes()));
         int room = Math.max(0, columns - 1);
         StringBuilder line = new StringBuilder();
         for (String item : items) {

@@ -22,7 +22,9 @@ public final class Summary {
                 .append(", a checkpoint every ").append(Figures.millis(settings.intervalMs()))
                 .append(", capture ").append(settings.capture())
                 .append(", predictor ").append(settings.predictor()).append('\n');
+        pacing(run.pacing());
         line("checkpoints", checkpoints(run.checkpoints()));
+        retention(run.retained());
         line("pause", pause(run));
         pages(run.pages());
         line("memory", memory(run.memory()));
@@ -39,6 +41,30 @@ public final class Summary {
     /** The lines, each with its end. */
     public static String render(RunRecord run) {
         return new Summary(run).text.toString();
+    }
+
+    /** Of an interval that adapts. */
+    private void pacing(RunRecord.Pacing pacing) {
+        if (pacing.decidedBy() != null) {
+            line("interval", "adapts to " + Figures.percent(pacing.aimed()) + " of the time, "
+                    + (Double.isNaN(pacing.overhead()) ? "" : "cost " + Figures.percent(pacing.overhead()) + ", ")
+                    + "at the end decided by: " + pacing.decidedBy());
+        }
+    }
+
+    /** Of an error latency. */
+    private void retention(RunRecord.Retained retained) {
+        if (retained.errorLatency() == null) {
+            return;
+        }
+        line("coverage", Figures.percent(retained.asked()) + " asked for, " + Figures.percent(retained.predicted())
+                + " predicted with a full history, " + Figures.percent(retained.now()) + " with that at the end ("
+                + Figures.millis(retained.historyMs()) + ")"
+                + (retained.shortages() == 0 ? "" : "; memory became short " + retained.shortages() + "x, least covered "
+                + Figures.percent(retained.least())));
+        if (retained.observed() > 0) {
+            line("learnt", "from " + retained.observed() + " errors: --error-latency " + retained.errorLatency());
+        }
     }
 
     private static String checkpoints(RunRecord.CheckpointCounts checkpoints) {

@@ -36,6 +36,7 @@ public final class KeepCoverage implements Retention {
     private final double coverage;
     private final long intervalNs;
     private final int depth;
+    private final boolean isOfFew;
     private final long spanNs;
     private final ConcaveCurve curve;
     private final RecoveryOrder order;
@@ -51,6 +52,11 @@ public final class KeepCoverage implements Retention {
      * @param depth the most checkpoints to keep, unless fewer reach the span
      */
     public KeepCoverage(ErrorLatency latency, double coverage, long intervalNs, int depth, RecoveryOrder order) {
+        this(latency, coverage, intervalNs, depth, false, order);
+    }
+
+    private KeepCoverage(ErrorLatency latency, double coverage, long intervalNs, int depth, boolean isOfFew,
+            RecoveryOrder order) {
         if (!(coverage > 0 && coverage < 1)) {
             throw new IllegalArgumentException(
                     "coverage must be between 0 and 1, not " + LatencyText.format(coverage));
@@ -63,6 +69,7 @@ public final class KeepCoverage implements Retention {
         this.coverage = coverage;
         this.intervalNs = intervalNs;
         this.depth = depth;
+        this.isOfFew = isOfFew;
         this.order = order;
         spanNs = spanNs(latency, coverage, intervalNs);
         double endNs = longestNs(intervalNs);
@@ -75,7 +82,7 @@ public final class KeepCoverage implements Retention {
     public static KeepCoverage ofFew(ErrorLatency latency, double coverage, long intervalNs, RecoveryOrder order) {
         KeepCoverage keep = null;
         for (int depth : DEPTHS) {
-            keep = new KeepCoverage(latency, coverage, intervalNs, depth, order);
+            keep = new KeepCoverage(latency, coverage, intervalNs, depth, true, order);
             if (isEnough(depth, Outlook.of(keep, latency, intervalNs))) {
                 break;
             }
@@ -86,6 +93,14 @@ public final class KeepCoverage implements Retention {
     /** The same, for rollbacks that take {@link RecoveryOrder#ROLLBACK_NS_DEFAULT}. */
     public static KeepCoverage ofFew(ErrorLatency latency, double coverage, long intervalNs) {
         return ofFew(latency, coverage, intervalNs, new RecoveryOrder(latency, RecoveryOrder.ROLLBACK_NS_DEFAULT));
+    }
+
+    /** The same coverage: with as many checkpoints at most, or as few as do then. */
+    @Override
+    public KeepCoverage with(ErrorLatency otherLatency, long otherIntervalNs) {
+        RecoveryOrder otherOrder = order.of(otherLatency);
+        return isOfFew ? ofFew(otherLatency, coverage, otherIntervalNs, otherOrder)
+                : new KeepCoverage(otherLatency, coverage, otherIntervalNs, depth, otherOrder);
     }
 
     /** The depths from which a good one is chosen. */
@@ -126,6 +141,12 @@ public final class KeepCoverage implements Retention {
         return oldestFirst.size() > depth ? cheapest(oldestFirst) : null;
     }
 
+    /** What is thinned out next; none if the second-oldest must stay, as the oldest is nearly too old. */
+    @Override
+    public Checkpoint leastMissed(List<Checkpoint> oldestFirst) {
+        return oldestFirst.size() < LEAST_DEPTH ? null : cheapest(oldestFirst);
+    }
+
     /** The checkpoint between the oldest and the newest whose loss costs least; of equals, the oldest. */
     private Checkpoint cheapest(List<Checkpoint> oldestFirst) {
         int newest = oldestFirst.size() - 1;
@@ -159,16 +180,12 @@ public final class KeepCoverage implements Retention {
     }
 
     /** The coverage that some checkpoints give until the next capture. */
-    double coverageOf(List<Checkpoint> oldestFirst) {
+    public double coverageOf(List<Checkpoint> oldestFirst) {
+        if (oldestFirst.isEmpty()) {
+            return 0;
+        }
         double ageNs = oldestFirst.get(oldestFirst.size() - 1).atNs() - oldestFirst.get(0).atNs();
         return latency.atMostOnAverage(ageNs, ageNs + intervalNs);
-    }
-
-    @Override
-    public String shortfall(List<Checkpoint> oldestFirst) {
-        double achieved = coverageOf(oldestFirst);
-        return achieved >= coverage ? ""
-                : "; of the errors " + below(achieved) + " are covered, not " + LatencyText.format(coverage);
     }
 
     @Override
@@ -177,12 +194,6 @@ public final class KeepCoverage implements Retention {
         return clean < coverage ? ""
                 : "the fault seems to be permanent: the error came back from a checkpoint that was clean with a "
                         + "probability of " + String.format(Locale.ROOT, "%.4f", clean);
-    }
-
-    /** In tenths, so that what hardly changes is not told again. */
-    private static String below(double achieved) {
-        double tenths = Math.floor(achieved * 10) / 10;
-        return achieved >= 0.9 ? "more than 0.9" : String.format(Locale.ROOT, "%.1f to %.1f", tenths, tenths + 0.1);
     }
 
     /** The coverage that is asked for. */
@@ -207,6 +218,12 @@ public final class KeepCoverage implements Retention {
     @Override
     public long longestNs(long ofIntervalNs) {
         return 2 * spanNs + 2 * Math.min(ofIntervalNs, Long.MAX_VALUE / 8);
+    }
+
+    /** What is kept, without the latency that it is for. */
+    public String policy() {
+        return "coverage " + LatencyText.format(coverage) + ", at most " + depth + " every "
+                + Units.formatDuration(intervalNs);
     }
 
     @Override

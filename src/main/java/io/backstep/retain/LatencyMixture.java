@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.backstep.retain;
 
+import java.util.Arrays;
 import java.util.List;
+import java.util.function.DoubleUnaryOperator;
 import java.util.function.ToDoubleFunction;
 import java.util.stream.Collectors;
 
@@ -60,19 +62,29 @@ final class LatencyMixture implements ErrorLatency {
         return sum;
     }
 
-    /** Lies between the least and the greatest of the parts' quantiles. */
     @Override
     public double quantile(double probability) {
-        double low = parts.stream().mapToDouble(part -> part.latency.quantile(probability)).min().orElseThrow();
-        double high = parts.stream().mapToDouble(part -> part.latency.quantile(probability)).max().orElseThrow();
-        if (low == high || high == Double.POSITIVE_INFINITY || atMost(low) >= probability) {
-            return atMost(low) >= probability ? low : high;
+        return quantile(probability, this::atMost,
+                parts.stream().mapToDouble(part -> part.latency.quantile(probability)).toArray());
+    }
+
+    /** That of a mixture lies between the least and the greatest of its parts' quantiles. */
+    static double quantile(double probability, DoubleUnaryOperator atMost, double... ofParts) {
+        double low = Arrays.stream(ofParts).min().orElseThrow();
+        double high = Arrays.stream(ofParts).max().orElseThrow();
+        if (low == high || high == Double.POSITIVE_INFINITY || atMost.applyAsDouble(low) >= probability) {
+            return atMost.applyAsDouble(low) >= probability ? low : high;
         }
-        if (atMost(high) <= probability) {
+        if (atMost.applyAsDouble(high) <= probability) {
             return high;
         }
         return new BracketingNthOrderBrentSolver(RELATIVE_ACCURACY, 1, SOLVER_ORDER)
-                .solve(MOST_STEPS, x -> atMost(x) - probability, low, high);
+                .solve(MOST_STEPS, x -> atMost.applyAsDouble(x) - probability, low, high);
+    }
+
+    /** Those of a mixture; of anything else, itself. */
+    static List<Part> partsOf(ErrorLatency latency) {
+        return latency instanceof LatencyMixture mixture ? mixture.parts : List.of(new Part(1, latency));
     }
 
     @Override

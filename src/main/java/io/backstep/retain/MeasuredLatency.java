@@ -3,7 +3,6 @@ package io.backstep.retain;
 
 import java.io.FileNotFoundException;
 import java.nio.file.Path;
-import java.util.Arrays;
 
 import org.HdrHistogram.EncodableHistogram;
 import org.HdrHistogram.Histogram;
@@ -13,13 +12,6 @@ import org.HdrHistogram.HistogramLogReader;
 /**
  * An error latency as it was measured: the sum of the histograms of an HdrHistogram log that have no tag or the one of
  * latencies; their values are nanoseconds.
- * The latencies that one of the histogram's steps has counted lie evenly within it, since more is not known.
- *
- * <pre>
- *   edgesNs       0     e1     e2  ...    the ends of the steps that counted something, and their beginnings
- *   atMost        0     F1     F2  ... 1  F there; in between, F is a straight line
- *   meanUpTo      0     m1     m2  ...    likewise
- * </pre>
  */
 final class MeasuredLatency implements ErrorLatency {
     private static final int DIGITS = 3;
@@ -27,38 +19,16 @@ final class MeasuredLatency implements ErrorLatency {
     private static final String TAG = "latency-ns";
 
     private final String file;
-    private final double[] edgesNs;
-    private final double[] atMost;
-    private final double[] meanUpTo;
+    private final Steps steps;
 
     private MeasuredLatency(String file, Histogram histogram) {
         this.file = file;
-        int most = 1;
-        for (HistogramIterationValue ignored : histogram.recordedValues()) {
-            most += 2;
-        }
-        double[] edges = new double[most];
-        double[] shares = new double[most];
-        double[] means = new double[most];
-        int last = 0;
+        Steps.Builder builder = new Steps.Builder(histogram.getTotalCount());
         for (HistogramIterationValue step : histogram.recordedValues()) {
-            double from = histogram.lowestEquivalentValue(step.getValueIteratedTo());
-            double to = histogram.nextNonEquivalentValue(step.getValueIteratedTo());
-            if (from > edges[last]) {
-                last++;
-                edges[last] = from;
-                shares[last] = shares[last - 1];
-                means[last] = means[last - 1];
-            }
-            double share = (double) step.getCountAtValueIteratedTo() / histogram.getTotalCount();
-            last++;
-            edges[last] = to;
-            shares[last] = (double) step.getTotalCountToThisValue() / histogram.getTotalCount();
-            means[last] = means[last - 1] + share * (from + to) / 2;
+            builder.add(histogram.lowestEquivalentValue(step.getValueIteratedTo()),
+                    histogram.nextNonEquivalentValue(step.getValueIteratedTo()), step.getCountAtValueIteratedTo());
         }
-        edgesNs = Arrays.copyOf(edges, last + 1);
-        atMost = Arrays.copyOf(shares, last + 1);
-        meanUpTo = Arrays.copyOf(means, last + 1);
+        steps = builder.build();
     }
 
     /**
@@ -89,63 +59,22 @@ final class MeasuredLatency implements ErrorLatency {
 
     @Override
     public double atMost(double ns) {
-        return at(ns, atMost);
+        return steps.atMost(ns);
     }
 
     @Override
     public double meanUpTo(double ns) {
-        if (ns <= 0 || ns >= edgesNs[edgesNs.length - 1]) {
-            return at(ns, meanUpTo);
-        }
-        int i = stepOf(ns, edgesNs);
-        double share = at(ns, atMost) - atMost[i];
-        return meanUpTo[i] + share * (edgesNs[i] + ns) / 2;
+        return steps.meanUpTo(ns);
     }
 
     @Override
     public double mean() {
-        return meanUpTo[meanUpTo.length - 1];
+        return steps.mean();
     }
 
     @Override
     public double quantile(double probability) {
-        if (probability >= 1) {
-            return edgesNs[edgesNs.length - 1];
-        }
-        int i = firstAtLeast(probability, atMost);
-        if (i == 0) {
-            return 0;
-        }
-        double share = (probability - atMost[i - 1]) / (atMost[i] - atMost[i - 1]);
-        return edgesNs[i - 1] + share * (edgesNs[i] - edgesNs[i - 1]);
-    }
-
-    private double at(double ns, double[] values) {
-        if (ns <= 0) {
-            return 0;
-        }
-        if (ns >= edgesNs[edgesNs.length - 1]) {
-            return values[values.length - 1];
-        }
-        int i = stepOf(ns, edgesNs);
-        return values[i] + (values[i + 1] - values[i]) * (ns - edgesNs[i]) / (edgesNs[i + 1] - edgesNs[i]);
-    }
-
-    /** The index of the last edge that is not above a time within the edges. */
-    private static int stepOf(double ns, double[] edges) {
-        int found = Arrays.binarySearch(edges, ns);
-        return found >= 0 ? found : -found - 2;
-    }
-
-    private static int firstAtLeast(double value, double[] ascending) {
-        int i = Arrays.binarySearch(ascending, value);
-        if (i < 0) {
-            return -i - 1;
-        }
-        while (i > 0 && ascending[i - 1] == value) {
-            i--;
-        }
-        return i;
+        return steps.quantile(probability);
     }
 
     @Override

@@ -143,11 +143,7 @@ public final class Planner {
             if (captures++ % every != 0) {
                 return;
             }
-            double undoBytes = 0;
-            for (int i = 1; i < count; i++) {
-                undoBytes += request.workload().undoBytes((ages[i] - ages[i - 1]) * playedNs);
-            }
-            mostUndoBytes = Math.max(mostUndoBytes, undoBytes);
+            mostUndoBytes = Math.max(mostUndoBytes, request.workload().undoBytes(ages, count, playedNs));
             for (int phase = 0; phase < PHASES; phase++) {
                 double since = (phase + 0.5) / PHASES;
                 double[] agesNs = IntStream.range(0, count).mapToDouble(i -> (ages[i] + since) * playedNs).toArray();

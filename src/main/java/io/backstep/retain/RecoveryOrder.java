@@ -32,6 +32,11 @@ public final class RecoveryOrder {
         this.rollbackNs = rollbackNs;
     }
 
+    /** For rollbacks that take as long, and another latency. */
+    RecoveryOrder of(ErrorLatency other) {
+        return new RecoveryOrder(other, rollbackNs);
+    }
+
     /**
      * The index of the checkpoint to try first.
      *

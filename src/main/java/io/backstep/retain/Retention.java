@@ -7,7 +7,7 @@ import io.backstep.core.Checkpoint;
 
 /**
  * Which checkpoints are kept, and which is tried first. Says what to drop and drops nothing itself; for a capture it
- * allocates nothing. Immutable.
+ * allocates nothing.
  */
 public interface Retention {
     /** A time that nobody knows. */
@@ -21,6 +21,23 @@ public interface Retention {
     Checkpoint excess(List<Checkpoint> oldestFirst);
 
     /**
+     * Of what lies between the oldest and the newest checkpoint, what is missed least when memory is short; null if
+     * there is none, or if nothing makes one of them worth more than the oldest: then that one goes.
+     */
+    default Checkpoint leastMissed(List<Checkpoint> oldestFirst) {
+        return null;
+    }
+
+    /**
+     * The same wish for what is known by now.
+     *
+     * @param latency what the error latency is taken to be by now; not asked by a retention that has none
+     */
+    default Retention with(ErrorLatency latency, long intervalNs) {
+        return this;
+    }
+
+    /**
      * The checkpoint to try for an error, or null if there is none; the newest, unless a retention knows better.
      *
      * @param oldestFirst those that can be tried
@@ -31,11 +48,6 @@ public interface Retention {
      */
     default Checkpoint first(List<Checkpoint> oldestFirst, long noticedNs, long earliestNs, long latestNs) {
         return oldestFirst.isEmpty() ? null : oldestFirst.get(oldestFirst.size() - 1);
-    }
-
-    /** What is less than was asked for with these checkpoints, to follow a message; empty if nothing is. */
-    default String shortfall(List<Checkpoint> oldestFirst) {
-        return "";
     }
 
     /**

@@ -26,6 +26,24 @@ public record Workload(double writtenPerSecond, double memoryBytes, double pause
         return memoryBytes == 0 ? written : memoryBytes * -Math.expm1(-written / memoryBytes);
     }
 
+    /** The bytes of the undo logs between checkpoints of ascending ages. */
+    double undoBytes(int[] ages, int count, double ageUnitNs) {
+        double bytes = 0;
+        for (int i = 1; i < count; i++) {
+            bytes += undoBytes((ages[i] - ages[i - 1]) * ageUnitNs);
+        }
+        return bytes;
+    }
+
+    /** The bytes of all undo logs at their most, when a history is full. */
+    public double mostUndoBytes(Retention retention, long intervalNs) {
+        double playedNs = SteadyState.playedIntervalNs(intervalNs, retention.longestNs(intervalNs));
+        double[] most = new double[1];
+        SteadyState.play(retention, intervalNs,
+                (ages, count) -> most[0] = Math.max(most[0], undoBytes(ages, count, playedNs)));
+        return most[0];
+    }
+
     /** The share of time that captures take; 1 if there is no time for anything else. */
     public double overhead(double intervalNs) {
         return Math.min(1, (pauseNs + pageNs * undoBytes(intervalNs) / PAGE_SIZE) / intervalNs);

@@ -67,7 +67,7 @@ class BadInputIT {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"--interval 0", "--interval 0ms", "--interval -50ms", "--interval 50", "--interval fast", "--interval 1us",
+    @ValueSource(strings = {"--interval 0", "--interval 0ms", "--interval -50ms", "--interval 50", "--interval fast", "--interval 1us", "--interval auto", "--interval auto:99%", "--learn --keep 3",
         "--interval 99999999999h", "--interval NaNms", "--keep 0", "--keep -1", "--keep 99999999999", "--keep many", "--keep 0s",
         "--error-latency 20ms", "--error-latency exp:mean=0s", "--error-latency hist:/no/such/file", "--coverage 0.9", "--coverage much",
         "--memory-budget 0",

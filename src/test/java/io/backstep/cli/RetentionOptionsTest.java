@@ -11,8 +11,12 @@ import io.backstep.retain.KeepLast;
 import io.backstep.retain.KeepSpan;
 import io.backstep.retain.Retention;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 import picocli.CommandLine;
 import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.TypeConversionException;
 
 class RetentionOptionsTest {
     @CommandLine.Command
@@ -55,9 +59,28 @@ class RetentionOptionsTest {
     void shouldSayWhichOptionsContradictEachOther() {
         assertEquals("--coverage 0.9 needs --error-latency", assertThrows(
                 IllegalArgumentException.class, () -> retention("--coverage", "0.9")).getMessage());
+        assertEquals("--learn needs --error-latency, to begin with", assertThrows(
+                IllegalArgumentException.class, () -> retention("--learn")).getMessage());
         assertEquals("how long the history must be follows from --error-latency exp:mean=20ms, so --keep can only be a "
                 + "number beside it", assertThrows(IllegalArgumentException.class,
                 () -> retention("--keep", "3s", "--error-latency", "exp:mean=20ms")).getMessage());
+    }
+
+    @ParameterizedTest
+    @CsvSource({"50ms, 50, 0", "auto:2%, 50, 0.02", "auto:0.5%, 50, 0.005", "auto:50%, 50, 0.5", "1s, 1000, 0"})
+    void shouldReadAnInterval(String text, long ms, double overhead) {
+        assertEquals(new OptionValues.Interval(ms * 1_000_000, overhead),
+                new OptionValues.IntervalText().convert(text));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"auto", "auto:", "auto:2", "auto:%", "auto:-1%", "auto:0%", "auto:51%", "auto:1e9%",
+        "auto:2%%", "auto:99999999999999999999%", "automatic"})
+    void shouldRefuseAnIntervalThatCannotBe(String text) {
+        String message = assertThrows(TypeConversionException.class,
+                () -> new OptionValues.IntervalText().convert(text)).getMessage();
+
+        assertTrue(message.startsWith("\"" + text + "\" is not an interval"), message);
     }
 
     @Test

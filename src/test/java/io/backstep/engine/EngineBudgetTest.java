@@ -55,8 +55,9 @@ class EngineBudgetTest {
         assertTrue(kept > 5 && kept < 40, kept + " are kept");
         assertEquals(990 * MS, rig.keptNs().get(kept - 1));
         assertEquals(990 * MS - (kept - 1) * EngineRig.INTERVAL_NS, rig.keptNs().get(0));
-        assertEquals(1, rig.heard.warnings.size());
-        assertTrue(rig.heard.warnings.get(0).contains("older checkpoints were dropped early"), rig.heard.warnings.get(0));
+        assertEquals(2, rig.heard.warnings.size());
+        assertTrue(rig.heard.warnings.get(0).contains("will not do"), rig.heard.warnings.get(0));
+        assertTrue(rig.heard.warnings.get(1).contains("older checkpoints were dropped early"), rig.heard.warnings.get(1));
         assertTrue(rig.record().memory().peak() <= BUDGET_BYTES + (BUDGET_BYTES >> 6), rig.record().memory().toString());
     }
 
@@ -94,9 +95,10 @@ class EngineBudgetTest {
 
         rig.runUntil(2_000 * MS);
 
-        assertEquals(2, rig.heard.warnings.size(), rig.heard.warnings.toString());
-        assertTrue(rig.heard.warnings.get(0).contains("older checkpoints were dropped early"), rig.heard.warnings.get(0));
-        assertTrue(rig.heard.warnings.get(1).contains("protection has stopped"), rig.heard.warnings.get(1));
+        assertEquals(3, rig.heard.warnings.size(), rig.heard.warnings.toString());
+        assertTrue(rig.heard.warnings.get(0).contains("will not do"), rig.heard.warnings.get(0));
+        assertTrue(rig.heard.warnings.get(1).contains("older checkpoints were dropped early"), rig.heard.warnings.get(1));
+        assertTrue(rig.heard.warnings.get(2).contains("protection has stopped"), rig.heard.warnings.get(2));
         long pagesHeld = BUDGET_BYTES / 4096;
         assertTrue(rig.record().pages().tracked() > pagesHeld / 2, "stopped at " + rig.record().pages().tracked() + " pages");
     }

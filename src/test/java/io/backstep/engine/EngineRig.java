@@ -12,6 +12,7 @@ import io.backstep.core.FaultPlan;
 import io.backstep.predict.Prediction;
 import io.backstep.predict.Prices;
 import io.backstep.retain.KeepLast;
+import io.backstep.retain.Retention;
 import io.backstep.store.Redundancy;
 import io.backstep.target.FakeTarget;
 import io.backstep.target.FaultyTarget;
@@ -30,7 +31,9 @@ final class EngineRig implements AutoCloseable {
     final FakeTarget fake;
     final FaultyTarget target;
     private final long startNs = clock.getAsLong();
-    private int keep = 5;
+    private Retention retention = new KeepLast(5);
+    private double overhead;
+    private boolean learns;
     private long budgetBytes = 256L << 20;
     private long durationNs = Long.MAX_VALUE;
     private boolean preCopy;
@@ -51,7 +54,21 @@ final class EngineRig implements AutoCloseable {
     }
 
     EngineRig keep(int checkpoints) {
-        keep = checkpoints;
+        return retention(new KeepLast(checkpoints));
+    }
+
+    EngineRig retention(Retention ofCheckpoints) {
+        retention = ofCheckpoints;
+        return this;
+    }
+
+    EngineRig overhead(double share) {
+        overhead = share;
+        return this;
+    }
+
+    EngineRig learn() {
+        learns = true;
         return this;
     }
 
@@ -91,9 +108,9 @@ final class EngineRig implements AutoCloseable {
     }
 
     EngineRig start() {
-        engine = new Engine(new EngineOptions(INTERVAL_NS, preCopy, Discipline.COPY, Prediction.COST, new Prices(1500, 1000, 500), durationNs,
-                redundancy, scrubNs), target, new KeepLast(keep), budgetBytes, faults,
-                heard, clock);
+        engine = new Engine(new EngineOptions(INTERVAL_NS, overhead, learns, preCopy, Discipline.COPY, Prediction.COST,
+                new Prices(1500, 1000, 500), durationNs, redundancy, scrubNs), target, retention, budgetBytes, faults,
+                heard, clock, Runnable::run);
         engine.onStart();
         return this;
     }

@@ -10,6 +10,7 @@ import io.backstep.core.Fault;
 final class Heard implements EngineListener {
     final List<String> kinds = new ArrayList<>();
     final List<String> warnings = new ArrayList<>();
+    final List<String> coverages = new ArrayList<>();
     final List<Fault> faults = new ArrayList<>();
     final List<DetectionRecord> detections = new ArrayList<>();
     final List<RollbackRecord> rollbacks = new ArrayList<>();
@@ -19,6 +20,12 @@ final class Heard implements EngineListener {
     public void warning(String text) {
         kinds.add("warning");
         warnings.add(text);
+    }
+
+    @Override
+    public void coverageChanged(String text) {
+        kinds.add("coverage");
+        coverages.add(text);
     }
 
     @Override

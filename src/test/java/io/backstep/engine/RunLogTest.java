@@ -24,7 +24,7 @@ class RunLogTest {
             capture.pauseNs(pauseNs);
             capture.phaseNs(Phase.SCAN, pauseNs / 2);
             capture.trackedPages(1_000 + pages);
-            log.captured(capture, capture.pages().size(), capture.pages().size() + 5, 0, heldBytes);
+            log.captured(capture, capture.pages().size(), capture.pages().size() + 5, 0, heldBytes, capture.pauseNs());
         }
     }
 
@@ -61,9 +61,9 @@ class RunLogTest {
         capture(2_000, 10, 0);
         capture(6_000, 30, 0);
 
-        StatusSnapshot snapshot = log.snapshot(3_500_000, 50, 7, 99);
+        StatusSnapshot snapshot = log.snapshot(3_500_000, 50, 7, 99, null, null);
 
-        assertEquals(new StatusSnapshot(2.5, 50, 30, 6.0, 7, 0, 0, 99), snapshot);
+        assertEquals(new StatusSnapshot(2.5, 50, 30, 6.0, 7, 0, 0, 99, null, null), snapshot);
     }
 
     @Test
@@ -142,8 +142,8 @@ class RunLogTest {
         assertEquals(4_000, events.faults().get(100).seed());
         assertEquals(new RunRecord.LeftOut(3_900, 3_900, 3_900), events.leftOut());
         assertEquals(Outcome.RETURNED, events.rollbacks().get(1_099).outcome());
-        assertEquals(5_000, log.snapshot(0, 50, 1, 0).rollbacks());
-        assertEquals(5_000, log.snapshot(0, 50, 1, 0).errors());
+        assertEquals(5_000, log.snapshot(0, 50, 1, 0, null, null).rollbacks());
+        assertEquals(5_000, log.snapshot(0, 50, 1, 0, null, null).errors());
     }
 
     @Test

@@ -28,6 +28,9 @@ final class SampleRuns {
                 HOST,
                 new RunRecord.TargetName("process", "bzip2", 4711),
                 new RunRecord.Settings(50, "copy", "recency"),
+                new RunRecord.Pacing(0.02, 0.01974, "overhead"),
+                new RunRecord.Retained("coverage 0.99, at most 6 every 50ms", "exp:mean=50ms", 2, 0.99, 0.99123,
+                        0.9812, 0.91, 1, 3, 180.5, 460),
                 9712.4126,
                 new RunRecord.CheckpointCounts(191, 2, 1, 3),
                 new RunRecord.PauseTimes(
@@ -70,6 +73,9 @@ final class SampleRuns {
                 HOST,
                 new RunRecord.TargetName("region", "orders", 0),
                 new RunRecord.Settings(0.25, "cow", "off"),
+                new RunRecord.Pacing(Double.NaN, Double.NaN, null),
+                new RunRecord.Retained("the last 3", null, -1, Double.NaN, Double.NaN, Double.NaN, Double.NaN, 0, 0, 0,
+                        0.75),
                 0.04,
                 new RunRecord.CheckpointCounts(0, 0, 0, 0),
                 new RunRecord.PauseTimes(0, HistogramSummary.EMPTY, Map.of()),
@@ -85,8 +91,9 @@ final class SampleRuns {
     /** The eventful run with other events. */
     static RunRecord withEvents(RunRecord.Events events) {
         RunRecord run = eventful();
-        return new RunRecord(run.version(), run.host(), run.target(), run.settings(), run.elapsedMs(),
-                run.checkpoints(), run.pause(), run.pages(), run.memory(), run.integrity(), events, run.exit(), run.warnings());
+        return new RunRecord(run.version(), run.host(), run.target(), run.settings(), run.pacing(), run.retained(),
+                run.elapsedMs(), run.checkpoints(), run.pause(), run.pages(), run.memory(), run.integrity(), events,
+                run.exit(), run.warnings());
     }
 
     static String golden(String name) throws IOException {

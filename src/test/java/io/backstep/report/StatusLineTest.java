@@ -9,7 +9,8 @@ import java.io.IOException;
 import org.junit.jupiter.api.Test;
 
 class StatusLineTest {
-    private static final StatusSnapshot STATUS = new StatusSnapshot(9712.4, 50, 1180, 412.159, 3, 2, 1, 12_288);
+    private static final StatusSnapshot STATUS = new StatusSnapshot(9712.4, 50, 1180, 412.159, 3, 2, 1, 12_288,
+            SampleRuns.eventful().pacing(), SampleRuns.eventful().retained());
 
     /** Carriage return and escape sequence are spelled out in the golden file, a line for each width. */
     @Test
@@ -35,9 +36,10 @@ class StatusLineTest {
 
     @Test
     void shouldShowWhatIsNotKnownYet() {
-        String line = StatusLine.render(new StatusSnapshot(0, 50, 0, 0, 0, 0, 0, 0), 200);
+        String line = StatusLine.render(new StatusSnapshot(0, 50, 0, 0, 0, 0, 0, 0,
+                SampleRuns.uneventful().pacing(), SampleRuns.uneventful().retained()), 200);
 
-        assertEquals("\rbackstep 0 us  kept 0  dirty 0  pause 0 us  errors 0  rollbacks 0  held 0 B  every 50 ms"
+        assertEquals("\rbackstep 0 us  every 50 ms  kept 0  dirty 0  pause 0 us  errors 0  rollbacks 0  held 0 B"
                 + "\u001b[K", line);
     }
 }
