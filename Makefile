@@ -7,6 +7,7 @@
 #   make bench         the benchmarks
 #   make bench-programs what protection costs twelve real programs (installs them)
 #   make bench-retention simulates errors and compares with retention's closed forms
+#   make bench-coverage injects faults into real programs and compares with the predicted coverage
 #   make bench-parts   the benchmarks of the engine's parts (fetches JMH)
 #   make bench-regions the benchmarks of protected regions (fetches JMH)
 #   make bench-classes compile all of these, as continuous integration does (fetches JMH)
@@ -29,8 +30,8 @@ END = @mv target/.began $(BUILT)
 # With the directories, so that a removed file counts too.
 SOURCES := pom.xml LICENSE $(shell find src/main native -path native/test -prune -o -print)
 
-.PHONY: all demo test soak bench bench-programs bench-retention bench-parts bench-regions
-.PHONY: bench-classes sanitize clean install-deps build-deps
+.PHONY: all demo test soak bench bench-programs bench-retention bench-coverage bench-parts
+.PHONY: bench-regions bench-classes sanitize clean install-deps build-deps
 .NOTPARALLEL:
 
 all: $(BUILT)
@@ -53,6 +54,9 @@ bench-programs: $(BUILT)
 
 bench-retention: $(BUILT)
 	@bench/retention/run.sh
+
+bench-coverage: $(BUILT) install-deps
+	@bench/coverage/run.sh
 
 bench-parts: $(BUILT) install-deps
 	@bench/jmh/run.sh parts
