@@ -3,6 +3,7 @@ package io.backstep.retain;
 
 import java.math.BigDecimal;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.StringJoiner;
@@ -24,7 +25,7 @@ import io.backstep.core.Units;
  * 1976) with a prior. Bounds where F has nothing are taken to be from the lower one to twice of it, evenly.
  *
  * <p>What was observed is known by cells of 6 % and lies evenly in each. The text form is a mixture of what was stated
- * and of at most 24 uniform distributions, and can be given to {@link ErrorLatency#parse}. Immutable.
+ * and of some twenty uniform distributions, more where few values have most, and can be given to {@link ErrorLatency#parse}. Immutable.
  */
 public final class LearntLatency implements ErrorLatency {
     /** As many observations weigh as much as what was stated. */
@@ -34,6 +35,7 @@ public final class LearntLatency implements ErrorLatency {
     private static final double ENOUGH = 1e-7;
     private static final int MILLION = 1_000_000;
     private static final int MILLION_DIGITS = 6;
+    private static final double TEXT_MUCH = 0.025;
     /** Where the uniform distributions of the text meet: more of them where coverages are asked for. */
     private static final double[] TEXT_SHARES = {0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65,
         0.7, 0.75, 0.8, 0.85, 0.9, 0.93, 0.96, 0.98, 0.99, 0.995, 1};
@@ -173,17 +175,32 @@ public final class LearntLatency implements ErrorLatency {
             latencies.add(part.latency().toString());
             millionths.add((int) Math.rint(MILLION * statedShare * part.weight()));
         }
-        long fromNs = (long) observed.least();
-        double below = 0;
-        for (double share : TEXT_SHARES) {
-            long toNs = Math.max(fromNs + 1, (long) Math.ceil(observed.quantile(share)));
+        for (double[] part : parts()) {
+            long fromNs = (long) part[0];
             latencies.add("uniform:" + (fromNs == 0 ? "0" : Units.formatDuration(fromNs)) + ".."
-                    + Units.formatDuration(toNs));
-            millionths.add((int) Math.rint(MILLION * (1 - statedShare) * (observed.atMost(toNs) - below)));
-            below = observed.atMost(toNs);
-            fromNs = toNs;
+                    + Units.formatDuration((long) part[1]));
+            millionths.add((int) Math.rint(MILLION * (1 - statedShare) * part[2]));
         }
         return mixture(latencies, millionths);
+    }
+
+    /** Neighbouring steps together, as from, to, share, and share of the first; one with much in it stays by itself. */
+    private List<double[]> parts() {
+        List<double[]> parts = new ArrayList<>();
+        double[] upTo = new double[1];
+        observed.forEach((fromNs, toNs, share) -> {
+            double[] last = parts.isEmpty() ? null : parts.get(parts.size() - 1);
+            boolean isNew = last == null || share >= TEXT_MUCH || last[3] >= TEXT_MUCH
+                    || Arrays.stream(TEXT_SHARES).anyMatch(end -> upTo[0] - last[2] < end && upTo[0] >= end);
+            if (isNew) {
+                parts.add(new double[] {fromNs, toNs, share, share});
+            } else {
+                last[1] = toNs;
+                last[2] += share;
+            }
+            upTo[0] += share;
+        });
+        return parts;
     }
 
     /** What rounding left goes to the largest part. */

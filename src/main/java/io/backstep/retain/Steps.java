@@ -83,13 +83,19 @@ final class Steps {
         return meanUpTo[meanUpTo.length - 1];
     }
 
-    /** Below it there is nothing. */
-    double least() {
-        int i = 0;
-        while (atMost[i + 1] == 0) {
-            i++;
+    /** Looks at steps. */
+    @FunctionalInterface
+    interface Visitor {
+        void step(double fromNs, double toNs, double share);
+    }
+
+    /** Those that have something, in the order of time. */
+    void forEach(Visitor visitor) {
+        for (int i = 1; i < edgesNs.length; i++) {
+            if (atMost[i] > atMost[i - 1]) {
+                visitor.step(edgesNs[i - 1], edgesNs[i], atMost[i] - atMost[i - 1]);
+            }
         }
-        return edgesNs[i];
     }
 
     double quantile(double probability) {

@@ -142,6 +142,61 @@ class KeepCoverageTest {
         assertEquals(outlook.lostNs(), lostNs, 4 * lostErrorNs, "seed " + SEED);
     }
 
+    /** Down to the oldest and the newest, and never one whose loss costs more than another's. */
+    @Test
+    void shouldGiveUpWhatIsMissedLeastAndNeverTheOldestOrTheNewest() {
+        KeepCoverage keep = keep("exp:mean=50ms", 0.95, 10 * MS, 20);
+        List<Checkpoint> kept = new ArrayList<>();
+        for (int i = 0; i <= 12; i++) {
+            kept.add(new Checkpoint(i, i * 10 * MS, null));
+        }
+        Checkpoint oldest = kept.get(0);
+        Checkpoint newest = kept.get(12);
+        double covered = keep.coverageOf(kept);
+
+        for (Checkpoint least; (least = keep.leastMissed(kept)) != null;) {
+            double lostNs = lostNs(keep.latency(), kept, least);
+            for (Checkpoint other : kept.subList(1, kept.size() - 1)) {
+                assertTrue(lostNs <= 1.3 * lostNs(keep.latency(), kept, other), least + " before " + other + " of " + kept);
+            }
+            kept.remove(least);
+        }
+
+        assertEquals(List.of(oldest, newest), kept);
+        assertEquals(covered, keep.coverageOf(kept));
+    }
+
+    /** The work that is lost more without one of them: F over an interval, between neighbours. */
+    private static double lostNs(ErrorLatency latency, List<Checkpoint> kept, Checkpoint without) {
+        int i = kept.indexOf(without);
+        double nowNs = kept.get(kept.size() - 1).atNs();
+        double ageNs = nowNs - without.atNs();
+        double newerNs = nowNs - kept.get(i + 1).atNs();
+        return (latency.atMostOnAverage(ageNs, ageNs + 10 * MS) - latency.atMostOnAverage(newerNs, newerNs + 10 * MS))
+                * (without.atNs() - kept.get(i - 1).atNs());
+    }
+
+    @Test
+    void shouldLeaveTheSecondOldestWhenTheOldestIsTooOldByItself() {
+        KeepCoverage keep = keep("exp:mean=50ms", 0.95, 10 * MS, 20);
+        Checkpoint oldest = new Checkpoint(1, 0, null);
+        Checkpoint second = new Checkpoint(2, keep.spanNs() / 2, null);
+        Checkpoint newest = new Checkpoint(3, keep.spanNs() + MS, null);
+
+        assertNull(keep.leastMissed(List.of(oldest, second, newest)));
+        assertNull(keep.leastMissed(List.of(oldest, newest)));
+        assertNull(new KeepLast(3).leastMissed(List.of(oldest, second, newest)));
+    }
+
+    @Test
+    void shouldBeTheSameWishAtAnotherIntervalAndForAnotherLatency() {
+        KeepCoverage few = KeepCoverage.ofFew(ErrorLatency.parse("exp:mean=50ms"), 0.95, 10 * MS);
+        ErrorLatency other = ErrorLatency.parse("exp:mean=500ms");
+
+        assertEquals(KeepCoverage.ofFew(other, 0.95, 50 * MS).toString(), few.with(other, 50 * MS).toString());
+        assertEquals(7, keep("exp:mean=50ms", 0.95, 10 * MS, 7).with(other, 50 * MS).depth());
+    }
+
     @Test
     void shouldTryWhatTheOrderSays() {
         KeepCoverage keep = keep("exp:mean=50ms", 0.95, 10 * MS, 8);
