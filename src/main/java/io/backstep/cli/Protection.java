@@ -59,8 +59,9 @@ final class Protection {
             Outlook outlook = Outlook.of(keep, keep.latency(), options.intervalNs());
             console.info(String.format(Locale.ROOT, "%.2f%% of the errors are covered by %d checkpoints, "
                     + "up to %s back; each loses %s of work", 100 * outlook.coverage(), outlook.mostKept(),
-                    Figures.millis(outlook.longestNs() / 1e6), Figures.millis(outlook.lostNs() / 1e6)) + (options.isIntervalFixed() ? "" : " (at an interval of "
-                    + Units.formatDuration(options.intervalNs()) + ", with which it begins)"));
+                    Figures.millis(outlook.longestNs() / 1e6), Figures.millis(outlook.lostNs() / 1e6))
+                    + (options.isIntervalFixed() ? "" : " (at an interval of "
+                            + Units.formatDuration(options.intervalNs()) + ", with which it begins)"));
         }
     }
 

@@ -39,7 +39,6 @@ import org.agrona.concurrent.Agent;
 public final class Engine implements Agent, AutoCloseable {
     private static final long LOOK_INTERVAL_NS = 1_000_000_000L;
     private static final long FORESEEN_AFTER = 16;
-    private static final double NS_PER_S = 1e9;
     private static final double NS_PER_MS = 1e6;
 
     private final EngineOptions options;
@@ -67,6 +66,7 @@ public final class Engine implements Agent, AutoCloseable {
     private boolean isProtecting;
     private boolean closed;
     private CompletableFuture<Double> neededBytes;
+    private boolean foreseen;
     private long intervalNs;
     private long nextLookNs;
     private long newsTold;
@@ -226,7 +226,8 @@ public final class Engine implements Agent, AutoCloseable {
             recovery.interval(intervalNs);
         }
         keeping.captured(intervalNs);
-        if (log.taken() == FORESEEN_AFTER) {
+        if (!foreseen && log.taken() >= FORESEEN_AFTER) {
+            foreseen = true;
             foresee();
         }
         if (neededBytes != null && neededBytes.isDone()) {
@@ -238,8 +239,8 @@ public final class Engine implements Agent, AutoCloseable {
 
     /** What will be short is known early, but not before it is known how much is written. */
     private void foresee() {
-        double writtenPerSecond = Pages.toBytes(1) * log.dirtyMean() * NS_PER_S / intervalNs;
-        Workload workload = new Workload(writtenPerSecond, Pages.toBytes(log.trackedPages()), 0, 0);
+        double pagesPerSecond = log.writtenPerSecond(clock.getAsLong());
+        Workload workload = new Workload(Pages.PAGE_SIZE * pagesPerSecond, Pages.toBytes(log.trackedPages()), 0, 0);
         double mirrorBytes = store.mirrorBytes();
         Retention present = keeping.present();
         long ofIntervalNs = intervalNs;

@@ -5,9 +5,9 @@ import io.backstep.retain.LatencyObservations;
 import io.backstep.retain.Retention;
 
 /**
- * What each error, and the attempts to undo it, tell of the error latency. A detector may know when the fault occurred,
- * or between which times. From a checkpoint of age a, when the error was noticed first, the error came back: the latency
- * is a or more. It did not, until the probation was over: it is less. Not thread-safe.
+ * What each error, and the attempts to undo it, tell of the error latency. A detector may know when the fault
+ * occurred, or between which times. From a checkpoint of age a, when the error was noticed first, the error came back:
+ * the latency is a or more. It did not, until the probation was over: it is less. Not thread-safe.
  */
 final class Lessons {
     private static final long NONE = Long.MAX_VALUE;

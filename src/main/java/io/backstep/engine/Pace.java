@@ -14,8 +14,8 @@ import java.util.Locale;
  * cost at the present one, and comes to rest where they agree, as long as the cost grows less than the interval does.
  * If it does not, no interval has that share, and the longest is the cheapest.
  *
- * <p>When errors come so often that their lost work counts more than that, with a mean time M between the last ones, the
- * interval is no longer than that with the least waste, the root of 2 C M (Young, A first order approximation to the
+ * <p>When errors come so often that their lost work counts more than that, with a mean time M between the last ones,
+ * the interval is no longer than that with the least waste, the root of 2 C M (Young, A first order approximation to the
  * optimum checkpoint interval, Communications of the ACM 17(9), 1974; Daly, A higher order estimate of the optimum
  * checkpoint interval for restart dumps, Future Generation Computer Systems 22(3), 2006). Captures then cost more than
  * the share.

@@ -23,6 +23,7 @@ final class RunLog {
     private static final int MOST_WARNINGS = 1_000;
     private static final double NS_PER_US = 1e3;
     private static final double NS_PER_MS = 1e6;
+    private static final double NS_PER_S = 1e9;
     private static final Phase[] PHASES = Phase.values();
 
     private final Histogram pause = newHistogram();
@@ -41,6 +42,7 @@ final class RunLog {
     private long dirtyPages;
     private long copiedPages;
     private long savedPages;
+    private long firstDirtyPages;
     private long lastDirtyPages;
     private long lastPauseNs;
     private double lastCostNs;
@@ -81,6 +83,7 @@ final class RunLog {
         pausedNs += capture.pauseNs();
         lastPauseNs = capture.pauseNs();
         lastDirtyPages = written;
+        firstDirtyPages = taken() == 1 ? written : firstDirtyPages;
         dirtyPages += lastDirtyPages;
         copiedPages += copied;
         savedPages += saved;
@@ -179,9 +182,9 @@ final class RunLog {
         return new RunRecord.PageCounts(trackedPages, dirtyPages / captures, copiedPages / captures, savedPages / captures, prediction);
     }
 
-    /** Pages written in an interval, on average. */
-    double dirtyMean() {
-        return (double) dirtyPages / Math.max(1, taken());
+    /** Pages written in a second on average, each counted once in an interval; NaN before the second capture. */
+    double writtenPerSecond(long nowNs) {
+        return taken() < 2 ? Double.NaN : (dirtyPages - firstDirtyPages) * NS_PER_S / (nowNs - startNs);
     }
 
     long trackedPages() {

@@ -71,8 +71,8 @@ public record RunRecord(
      * @param historyMs how old the oldest is at the newest
      * @param longestMs how old the oldest becomes at most
      */
-    public record Retained(String policy, String errorLatency, long observed, double asked, double predicted, double now,
-            double least, long shortages, long kept, double historyMs, double longestMs) {
+    public record Retained(String policy, String errorLatency, long observed, double asked, double predicted,
+            double now, double least, long shortages, long kept, double historyMs, double longestMs) {
     }
 
     /**

@@ -25,7 +25,8 @@ import io.backstep.core.Units;
  * 1976) with a prior. Bounds where F has nothing are taken to be from the lower one to twice of it, evenly.
  *
  * <p>What was observed is known by cells of 6 % and lies evenly in each. The text form is a mixture of what was stated
- * and of some twenty uniform distributions, more where few values have most, and can be given to {@link ErrorLatency#parse}. Immutable.
+ * and of some twenty uniform distributions, more where few values have most, and can be given to {@link
+ * ErrorLatency#parse}. Immutable.
  */
 public final class LearntLatency implements ErrorLatency {
     /** As many observations weigh as much as what was stated. */

@@ -12,7 +12,8 @@ record ClopperPearson(double low, double high) {
         double half = (1 - confidence) / 2;
         return new ClopperPearson(
                 hits == 0 ? 0 : new BetaDistribution(hits, tries - hits + 1.0).inverseCumulativeProbability(half),
-                hits == tries ? 1 : new BetaDistribution(hits + 1.0, tries - hits).inverseCumulativeProbability(1 - half));
+                hits == tries ? 1
+                        : new BetaDistribution(hits + 1.0, tries - hits).inverseCumulativeProbability(1 - half));
     }
 
     boolean contains(double share) {

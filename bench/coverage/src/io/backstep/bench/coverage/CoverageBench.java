@@ -127,7 +127,8 @@ public final class CoverageBench {
                 }
             }
             if (faults.broken() != null || backstep.engine().isDone()) {
-                throw new IllegalStateException(program + ": " + (faults.broken() == null ? "it ended" : faults.broken()));
+                throw new IllegalStateException(
+                        program + ": " + (faults.broken() == null ? "it ended" : faults.broken()));
             }
             backstep.target().kill();
         }

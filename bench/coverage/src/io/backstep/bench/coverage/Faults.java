@@ -22,9 +22,9 @@ import io.backstep.retain.ErrorLatency;
 
 /**
  * Faults in one program, one after the other, each noticed its latency after it. A fault inverts a bit of the random
- * bytes that the kernel leaves on each program's stack, which the C library reads once, at the start: so the program goes
- * on whether or not it is undone, and whether it was undone is read from its memory, not from times. The next fault
- * comes when a history is full again, at a random moment of an interval. Works on the engine's thread. Seeded.
+ * bytes that the kernel leaves on each program's stack, which the C library reads once, at the start: so the program
+ * goes on whether or not it is undone, and whether it was undone is read from its memory, not from times. The next
+ * fault comes when a history is full again, at a random moment of an interval. Works on the engine's thread. Seeded.
  */
 final class Faults implements FaultPlan, EngineListener {
     private static final long AT_RANDOM = 25;
@@ -165,8 +165,8 @@ final class Faults implements FaultPlan, EngineListener {
     /** The one of the program's sixteen random bytes that is a whole word. */
     private long wordAddress() {
         try {
-            ByteBuffer vector =
-                    ByteBuffer.wrap(Files.readAllBytes(Path.of("/proc/" + pid + "/auxv"))).order(ByteOrder.LITTLE_ENDIAN);
+            byte[] bytes = Files.readAllBytes(Path.of("/proc/" + pid + "/auxv"));
+            ByteBuffer vector = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
             while (vector.remaining() >= 2 * WORD) {
                 long type = vector.getLong();
                 long value = vector.getLong();
