@@ -22,6 +22,8 @@ import java.util.Locale;
  */
 final class Pace {
     private static final double NEW_COST = 1.0 / 8;
+    /** However few captures there are, what is older hardly counts. */
+    private static final double LATELY_NS = 1e9;
     private static final double NEW_SHARE = 1.0 / 32;
     private static final int ERRORS = 8;
 
@@ -70,7 +72,8 @@ final class Pace {
 
     /** A capture was taken, at a cost. */
     void captured(long nowNs, double captureCostNs) {
-        costNs += (captureCostNs - costNs) * (costNs == 0 ? 1 : NEW_COST);
+        double newCost = Math.max(NEW_COST, -Math.expm1((lastNs - nowNs) / LATELY_NS));
+        costNs += (captureCostNs - costNs) * (costNs == 0 ? 1 : newCost);
         lateCostNs += (captureCostNs - lateCostNs) * (lateTimeNs == 0 ? 1 : NEW_SHARE);
         lateTimeNs += (nowNs - lastNs - lateTimeNs) * (lateTimeNs == 0 ? 1 : NEW_SHARE);
         lastNs = nowNs;

@@ -95,6 +95,18 @@ class PaceTest {
         assertEquals(factor * before, pace.intervalNs(), 0.1 * factor * before);
     }
 
+    /** Programs write most when they begin; that shall not leave them nearly unprotected for long. */
+    @Test
+    void shouldComeDownFromADearBeginningWithinSeconds() {
+        Pace pace = pace(0.01);
+        run(pace, 500, (intervalNs, now) -> 30 * MS);
+        assertEquals(EngineOptions.LONGEST_INTERVAL_NS, pace.intervalNs());
+
+        run(pace, 8_000, (intervalNs, now) -> 0.5 * MS);
+
+        assertEquals(50 * MS, pace.intervalNs(), 5 * MS);
+    }
+
     @Test
     void shouldStayWithinItsBounds() {
         Pace cheap = pace(0.5);
