@@ -356,6 +356,58 @@ BS_API int bs_regions_restore_finish(bs_regions *regions, const struct bs_restor
 /* The memory is as if it had never been tracked. */
 BS_API_VOID void bs_regions_close(bs_regions *regions);
 
+/* ---- memory of a virtual machine ----------------------------------------------------------------------------------- */
+
+/*
+ * Ranges of another process's memory that are tracked together, while that process is told by other ways when its
+ * machine shall stand. Threads as with bs_regions. Nothing of it is stopped, but in bs_guest_open for an instant.
+ */
+typedef struct bs_guest bs_guest;
+
+/* Injects one userfaultfd system call into the process and lets it run on. interrupted_ns as in bs_process_track. */
+BS_API int bs_guest_open(int32_t pid, uint64_t *interrupted_ns, bs_guest **out);
+
+/*
+ * Tracks whole pages of its memory, private or shared, which nobody writes now. What has content is part of the next
+ * capture. Huge pages of hugetlbfs are BS_EUNFIT.
+ */
+BS_API int bs_guest_add(bs_guest *guest, uint64_t address, uint64_t length);
+
+/* As bs_regions_capture. With BS_CAPTURE_LIVE the machine may run. */
+BS_API int bs_guest_capture(bs_guest *guest, struct bs_capture *capture);
+
+/* Gives the last capture up, also one that was complete; nothing is forgotten. */
+BS_API_VOID void bs_guest_capture_abandon(bs_guest *guest);
+
+/* As bs_regions_restore_begin and bs_regions_restore_finish; dropped pages become zeros. */
+BS_API int bs_guest_restore_begin(bs_guest *guest, struct bs_restore *restore);
+BS_API int bs_guest_restore_finish(bs_guest *guest, const struct bs_restore_pages *pages);
+
+/* Tracking ends; the process goes on. */
+BS_API_VOID void bs_guest_close(bs_guest *guest);
+
+/* ---- what is left to do should this process be killed --------------------------------------------------------------- */
+
+typedef struct bs_standby bs_standby;
+
+/*
+ * Starts a shell that shall wait, by `read x`, until this process ends, and then do what the rest of the script says:
+ * descriptors 1 and 3 are a connection to a Unix socket, descriptor 4 a file with one line, the note. A server of one
+ * client at a time serves it when the connection of this process is closed.
+ */
+BS_API int bs_standby_open(const char *socket_path, const char *script, bs_standby **out);
+
+/* Writes the note, one character. Any thread. */
+BS_API_VOID void bs_standby_note(bs_standby *standby, uint32_t note);
+
+/* It is not needed any more. */
+BS_API_VOID void bs_standby_close(bs_standby *standby);
+
+/* ---- the service manager ------------------------------------------------------------------------------------------- */
+
+/* Sends a state such as "READY=1" to the service manager that started this process. 1, or 0 if none wants to know. */
+BS_API int bs_notify(const char *state);
+
 /* ---- costs, for prediction and benchmarks --------------------------------------------------------------------------------- */
 
 /* What the kernel's note of a page's first write costs the writer, in picoseconds; tried on memory of this process. */

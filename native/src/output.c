@@ -33,6 +33,7 @@
 #include "error.h"
 #include "kernel.h"
 #include "process.h"
+#include "standby.h"
 
 #define PIPE_BYTES (1 << 20)
 #define CHUNK (1 << 20)
@@ -95,54 +96,19 @@ void bs_output_given(bs_output *o) {
 /* ---- the standby process ------------------------------------------------------------------------------------- */
 
 /*
- * Descriptors 3 and 4 are the file and the pipe of the first stream, 5 and 6 of the second, 0 the lifeline. A shell and
- * cat do it: cat reads through the shared offset, so it starts where we left off.
+ * Descriptors 3 and 4 are the file and the pipe of the first stream, 5 and 6 of the second. A shell and cat do it: cat reads through the shared offset, so it starts where we left off.
  */
 static const char standby_script[] = "read x; { cat <&5 >&2; exec cat <&6 >&2; } & cat <&3; cat <&4; wait";
 
-static void become_standby(const bs_output *first, const bs_output *second, int lifeline) {
-    int nothing = open("/dev/null", O_RDWR);
-    int wanted[7] = {lifeline,
-                     first ? first->sink : nothing,
-                     second ? second->sink : nothing,
-                     first ? first->reader : nothing,
-                     first ? first->pipe : nothing,
-                     second ? second->reader : nothing,
-                     second ? second->pipe : nothing};
-    for (int i = 0; i < 7; i++) {
-        wanted[i] = fcntl(wanted[i], F_DUPFD, 16);
-    }
-    for (int i = 0; i < 7; i++) {
-        if (dup2(wanted[i], i) < 0) {
-            _exit(127);
-        }
-    }
-    sigset_t none;
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-    int ignored[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGTSTP, SIGTTOU};
-    for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++) {
-        signal(ignored[i], SIG_IGN);
-    }
-    setsid();
-    syscall(SYS_close_range, 7U, ~0U, 0U);
-    execl("/bin/sh", "sh", "-c", standby_script, (char *) NULL);
-    _exit(127);
-}
-
 int bs_output_standby(bs_output *first, bs_output *second) {
-    int lifeline[2];
     bs_output *owner = first ? first : second;
-    if (pipe2(lifeline, O_CLOEXEC) < 0) {
-        return bs_fail_errno("pipe");
-    }
-    owner->standby = fork();
-    if (owner->standby == 0) {
-        become_standby(first, second, lifeline[0]);
-    }
-    close(lifeline[0]);
-    owner->lifeline = lifeline[1];
-    return owner->standby < 0 ? bs_fail_errno("fork") : 0;
+    int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
+    int descriptors[] = {first ? first->sink : nothing,    second ? second->sink : nothing,
+                         first ? first->reader : nothing,  first ? first->pipe : nothing,
+                         second ? second->reader : nothing, second ? second->pipe : nothing};
+    int result = bs_standby_start(standby_script, descriptors, 6, &owner->lifeline, &owner->standby);
+    close(nothing);
+    return result;
 }
 
 static void dismiss_standby(bs_output *o) {

@@ -273,19 +273,21 @@ void bs_process_catch(bs_process *p, uint64_t signals, uint64_t handled_too) {
     p->catch_handled = handled_too != 0;
 }
 
-int bs_process_track(bs_process *p, uint64_t *interrupted_ns) {
+int bs_process_prepare_calls(struct bs_process *p) {
     int result = BS_EBUSY;
     for (int tries = 0; result == BS_EBUSY && tries < TRACK_TRIES; tries++) {
         result = bs_process_halt(p);
     }
-    if (result < 0) {
+    if (result < 0 || (result = bs_program_check(p)) < 0 || (result = bs_layout_open(p)) < 0) {
         return result;
     }
+    return bs_remote_init(p);
+}
+
+int bs_process_track(bs_process *p, uint64_t *interrupted_ns) {
     bs_track_close(p);
-    if ((result = bs_program_check(p)) < 0 || (result = bs_layout_open(p)) < 0 || (result = bs_remote_init(p)) < 0) {
-        return result;
-    }
-    return bs_track_open(p, interrupted_ns);
+    int result = bs_process_prepare_calls(p);
+    return result < 0 ? result : bs_track_open(p, interrupted_ns);
 }
 
 /* ---- ending ------------------------------------------------------------------------------------------------ */

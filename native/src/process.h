@@ -226,6 +226,7 @@ int bs_await_new_program(struct bs_process *p);
 
 /* process.c */
 int bs_set_kill_on_exit(struct bs_process *p, bool on);
+int bs_process_prepare_calls(struct bs_process *p); /* halts it, so that it can be made to call the kernel for us */
 
 /* remote.c: system calls made by the target on our behalf */
 int bs_remote_init(struct bs_process *p);

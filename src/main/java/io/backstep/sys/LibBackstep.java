@@ -129,6 +129,28 @@ final class LibBackstep {
 
     static native void bs_regions_close(long regions);
 
+    static native int bs_guest_open(int pid, long interruptedNs, long out);
+
+    static native int bs_guest_add(long guest, long address, long length);
+
+    static native int bs_guest_capture(long guest, long capture);
+
+    static native void bs_guest_capture_abandon(long guest);
+
+    static native int bs_guest_restore_begin(long guest, long restore);
+
+    static native int bs_guest_restore_finish(long guest, long pages);
+
+    static native void bs_guest_close(long guest);
+
+    static native int bs_standby_open(String socketPath, String script, long out);
+
+    static native void bs_standby_note(long standby, int note);
+
+    static native void bs_standby_close(long standby);
+
+    static native int bs_notify(String state);
+
     static native long bs_measure_fault();
 
     static native long bs_measure_held_write();

@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The memory of a virtual machine, which lies in a process that is not traced: it is stopped once, for the injected call
+ * that makes its memory trackable, and from then on everything is done from outside.
+ *
+ * Shared memory that is discarded (a hole is made in its file, as a balloon does) keeps its marks as not written. To a
+ * capture it is what it was, which is as good: its machine expects nothing of it. But a rollback must put it back, and
+ * looks for holes that are new.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "error.h"
+#include "process.h"
+#include "tracked.h"
+
+/* A stretch of memory that shows a file. */
+struct shown {
+    int file;
+    uint64_t offset;
+    uint64_t address;
+    uint64_t length;
+};
+
+struct bs_guest {
+    struct bs_tracked tracked;
+    struct bs_process reader; /* moves pages; it is never traced */
+    struct bs_vector shared;  /* struct shown */
+    struct bs_vector holes;   /* bs_range: where their files had nothing, and nothing was written since */
+    struct bs_vector holes_now;
+    struct bs_vector discarded; /* bs_range: the difference */
+};
+
+/* ---- pages ------------------------------------------------------------------------------------------------------- */
+
+static struct bs_process *reader(struct bs_tracked *t) {
+    return &((struct bs_guest *) t)->reader; /* its first member */
+}
+
+static int copy_in(struct bs_tracked *t, const uint64_t *pages, const uint64_t *frames, size_t count) {
+    return bs_copy_in_shared(reader(t), pages, frames, count);
+}
+
+static int copy_out(struct bs_tracked *t, const uint64_t *pages, const uint64_t *frames, size_t count) {
+    return bs_copy_out(reader(t), pages, frames, count);
+}
+
+static int drop(struct bs_tracked *t, const uint64_t *pages, size_t count) {
+    static const char zeros[BS_PAGE_SIZE];
+    const struct bs_vector *discarded = &((struct bs_guest *) t)->discarded;
+    size_t cursor = 0;
+    uint64_t frame = (uint64_t) (uintptr_t) zeros;
+    for (size_t i = 0; i < count; i++) {
+        bool is_hole = bs_ranges_have(discarded, pages[i], &cursor);
+        int result = is_hole ? 0 : bs_copy_out(reader(t), pages + i, &frame, 1);
+        if (result < 0) {
+            return result;
+        }
+    }
+    return 0;
+}
+
+static const struct bs_movers movers = {copy_in, copy_out, drop};
+
+/* ---- opening ----------------------------------------------------------------------------------------------------- */
+
+static int make_trackable(int32_t pid, int *uffd, uint64_t *interrupted_ns) {
+    bs_process *p;
+    int result = bs_process_attach(pid, &p);
+    if (result < 0) {
+        return result;
+    }
+    *interrupted_ns = 0;
+    if ((result = bs_process_prepare_calls(p)) == 0) {
+        result = bs_track_make(p, O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY, uffd, interrupted_ns);
+    }
+    bs_process_close(p);
+    return result;
+}
+
+static int open_proc(int32_t pid, const char *name, int flags, int *descriptor) {
+    char path[96];
+    snprintf(path, sizeof path, "/proc/%d/%s", (int) pid, name);
+    *descriptor = open(path, flags | O_CLOEXEC);
+    return *descriptor < 0 ? bs_fail_errno("open %s", path) : 0;
+}
+
+int bs_guest_open(int32_t pid, uint64_t *interrupted_ns, bs_guest **out) {
+    bs_guest *g = calloc(1, sizeof *g);
+    if (!g) {
+        return bs_fail(-ENOMEM, "track process %d: out of memory", (int) pid);
+    }
+    g->tracked.movers = &movers;
+    g->tracked.uffd = g->tracked.pagemap = g->reader.memory = g->reader.maps = -1;
+    g->reader.pid = pid;
+    int result = make_trackable(pid, &g->tracked.uffd, interrupted_ns);
+    if (result < 0 || (result = bs_tracked_open(&g->tracked)) < 0 ||
+        (result = open_proc(pid, "pagemap", O_RDONLY, &g->tracked.pagemap)) < 0 ||
+        (result = open_proc(pid, "mem", O_RDWR, &g->reader.memory)) < 0) {
+        bs_guest_close(g);
+        return result;
+    }
+    g->reader.helper = bs_helper_open();
+    *out = g;
+    return 0;
+}
+
+/* ---- content ----------------------------------------------------------------------------------------------------- */
+
+static int add_pages(const struct shown *part, off_t from, off_t to, struct bs_vector *pages) {
+    uint64_t start = part->address + (uint64_t) from - part->offset, end = part->address + (uint64_t) to - part->offset;
+    return from < to ? bs_ranges_add(pages, start / BS_PAGE_SIZE, (end + BS_PAGE_SIZE - 1) / BS_PAGE_SIZE) : 0;
+}
+
+/* Where a file has data, which its process may not have looked at yet, and where holes. Each may be null. */
+static int look(const struct shown *part, struct bs_vector *content, struct bs_vector *holes) {
+    off_t end = (off_t) (part->offset + part->length);
+    int result = 0;
+    for (off_t at = (off_t) part->offset; at < end && result == 0;) {
+        off_t data = lseek(part->file, at, SEEK_DATA);
+        data = (data < 0 && errno == ENXIO) || data > end ? end : data;
+        off_t hole = data < 0 || data == end ? data : lseek(part->file, data, SEEK_HOLE);
+        if (hole < 0) {
+            return bs_fail_errno("look for data of a guest's memory");
+        }
+        hole = hole < end ? hole : end;
+        result = holes ? add_pages(part, at, data, holes) : 0;
+        if (result == 0 && content) {
+            result = add_pages(part, data, hole, content);
+        }
+        at = hole;
+    }
+    return result;
+}
+
+/* name: of the mapping among /proc/PID/map_files. Shared ones are remembered. */
+static int add_mapping(bs_guest *g, const char *name, bool is_shared, struct shown part, struct bs_vector *content) {
+    char entry[64];
+    snprintf(entry, sizeof entry, "map_files/%s", name);
+    if (open_proc(g->reader.pid, entry, O_RDONLY, &part.file) < 0) { /* not for everybody: then all of it counts */
+        return is_shared ? bs_fail(BS_EUNFIT, "%s (shared memory of a machine needs CAP_SYS_ADMIN)", bs_last_error())
+                         : bs_ranges_add(content, part.address / BS_PAGE_SIZE,
+                                         (part.address + part.length) / BS_PAGE_SIZE);
+    }
+    struct shown *kept = is_shared ? bs_vector_extend(&g->shared, sizeof *kept) : NULL;
+    if (kept) {
+        *kept = part;
+    }
+    int result = is_shared && !kept ? -ENOMEM : look(&part, content, is_shared ? &g->holes : NULL);
+    if (!kept) {
+        close(part.file);
+    }
+    return result;
+}
+
+/* Finds the content of files behind a range, which must be memory that can be read and written. */
+static int find_content(bs_guest *g, uint64_t address, uint64_t length, struct bs_vector *content) {
+    int32_t pid = g->reader.pid;
+    int descriptor, result = open_proc(pid, "maps", O_RDONLY, &descriptor);
+    FILE *maps = result < 0 ? NULL : fdopen(descriptor, "r");
+    if (!maps) {
+        return result < 0 ? result : bs_fail_errno("read the mappings of process %d", (int) pid);
+    }
+    char line[4608];
+    uint64_t reached = address, range_end = address + length;
+    while (result == 0 && reached < range_end && fgets(line, sizeof line, maps)) {
+        unsigned long long start, end, offset, inode;
+        char name[40], protection[8];
+        if (sscanf(line, "%39s %7s %llx %*s %llu", name, protection, &offset, &inode) == 4 &&
+            sscanf(name, "%llx-%llx", &start, &end) == 2 && start <= reached && end > reached) {
+            uint64_t part_end = end < range_end ? end : range_end;
+            if (inode != 0) {
+                struct shown part = {-1, offset + (reached - start), reached, part_end - reached};
+                result = add_mapping(g, name, protection[3] == 's', part, content);
+            }
+            reached = part_end;
+        }
+    }
+    fclose(maps);
+    return result < 0 || reached >= range_end
+               ? result
+               : bs_fail(BS_EUNFIT, "process %d has nothing at %llx, where memory of its machine should be", (int) pid,
+                         (unsigned long long) reached);
+}
+
+int bs_guest_add(bs_guest *g, uint64_t address, uint64_t length) {
+    struct bs_vector content = {0};
+    int result = find_content(g, address, length, &content);
+    if (result == 0) {
+        result = bs_tracked_add(&g->tracked, address, length, PAGE_IS_PFNZERO, &content);
+    }
+    bs_vector_fini(&content);
+    return result;
+}
+
+/* ---- captures and rollbacks -------------------------------------------------------------------------------------- */
+
+int bs_guest_capture(bs_guest *g, struct bs_capture *capture) {
+    int result = bs_tracked_capture(&g->tracked, capture);
+    bool scanned = !(capture->flags & BS_CAPTURE_CONTINUE);
+    if (result >= 0 && scanned && g->holes.size > 0) { /* what was written is no hole any more */
+        int noted = bs_ranges_subtract(&g->holes_now, &g->holes, &g->tracked.found);
+        bs_vector_swap(&g->holes, &g->holes_now);
+        result = noted < 0 ? noted : result;
+    }
+    return result;
+}
+
+void bs_guest_capture_abandon(bs_guest *g) {
+    bs_tracked_abandon(&g->tracked);
+}
+
+/* What was discarded since holes were last looked for. */
+static int find_discarded(bs_guest *g) {
+    g->holes_now.size = 0;
+    for (size_t i = 0; i < g->shared.size / sizeof(struct shown); i++) {
+        int result = look((struct shown *) g->shared.data + i, NULL, &g->holes_now);
+        if (result < 0) {
+            return result;
+        }
+    }
+    return bs_ranges_subtract(&g->discarded, &g->holes_now, &g->holes);
+}
+
+int bs_guest_restore_begin(bs_guest *g, struct bs_restore *restore) {
+    struct bs_tracked *t = &g->tracked;
+    int result = find_discarded(g);
+    if (result < 0 || (result = bs_ranges_add_all(&t->carried, &g->discarded, &t->scratch)) < 0) {
+        return result;
+    }
+    return bs_tracked_restore_begin(t, restore);
+}
+
+int bs_guest_restore_finish(bs_guest *g, const struct bs_restore_pages *pages) {
+    int result = bs_tracked_restore_finish(&g->tracked, pages);
+    if (result == 0 && g->shared.size > 0 && (result = find_discarded(g)) == 0) {
+        bs_vector_swap(&g->holes, &g->holes_now);
+    }
+    return result;
+}
+
+void bs_guest_close(bs_guest *g) {
+    if (!g) {
+        return;
+    }
+    bs_tracked_close(&g->tracked);
+    if (g->reader.memory >= 0) {
+        close(g->reader.memory);
+    }
+    for (size_t i = 0; i < g->shared.size / sizeof(struct shown); i++) {
+        close(((struct shown *) g->shared.data + i)->file);
+    }
+    struct bs_vector *vectors[] = {&g->shared, &g->holes, &g->holes_now, &g->discarded};
+    for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++) {
+        bs_vector_fini(vectors[i]);
+    }
+    bs_helper_close(g->reader.helper);
+    free(g);
+}

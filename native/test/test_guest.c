@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Memory of another process, private, of a memfd and of a private file, against plain copies: random writes, pages given
+ * back, captures with too few frames, rollbacks to any of the last moments. usage: test_guest [IGNORED] [SEED]
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "test.h"
+
+#define PAGES 600 /* of each kind */
+#define KINDS 3
+#define ALL (KINDS * PAGES)
+#define ROUNDS 600
+#define MOMENTS 4
+
+enum kind { PRIVATE, SHARED, FILE_COPY };
+
+static uint64_t seed;
+static unsigned char *memory[KINDS]; /* mapped at the same place in the other process, which alone touches it */
+static int files[KINDS];
+static int commands[2], answers[2];
+static pid_t machine;
+static unsigned char moments[MOMENTS][ALL][BS_PAGE_SIZE]; /* newest first */
+static unsigned char changed[MOMENTS][ALL];               /* since that moment, as captures told */
+static unsigned char frames[ALL][BS_PAGE_SIZE];
+static uint64_t frame_addresses[ALL];
+static unsigned char mirror[ALL][BS_PAGE_SIZE];
+static unsigned char found[ALL][BS_PAGE_SIZE];
+
+static uint64_t next_random(void) {
+    uint64_t z = (seed += 0x9e3779b97f4a7c15ULL);
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
+    return z ^ (z >> 31);
+}
+
+/* ---- the machine's process --------------------------------------------------------------------------------------- */
+
+static void give_back(int kind, uint64_t page) {
+    uint64_t run = 1 + next_random() % 5;
+    run = page + run > PAGES ? PAGES - page : run;
+    if (kind == SHARED) { /* as QEMU discards memory of a memfd */
+        CHECK(fallocate(files[kind], FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t) (page * BS_PAGE_SIZE),
+                        (off_t) (run * BS_PAGE_SIZE)) == 0);
+    } else if (kind == PRIVATE) {
+        CHECK(madvise(memory[kind] + page * BS_PAGE_SIZE, run * BS_PAGE_SIZE, MADV_DONTNEED) == 0);
+    }
+}
+
+static void disturb(void) {
+    for (uint64_t i = next_random() % 90; i > 0; i--) {
+        int kind = (int) (next_random() % KINDS);
+        uint64_t page = next_random() % PAGES;
+        unsigned char *bytes = memory[kind] + page * BS_PAGE_SIZE;
+        if (next_random() % 8 == 0) {
+            give_back(kind, page);
+        } else if (next_random() % 4 == 0 && kind != SHARED) {
+            volatile unsigned char byte = *bytes; /* reading is not writing */
+            (void) byte;
+        } else {
+            bytes[next_random() % BS_PAGE_SIZE] = (unsigned char) next_random();
+        }
+    }
+}
+
+static void run_machine(void) {
+    uint64_t command;
+    while (read(commands[0], &command, sizeof command) == sizeof command) {
+        seed = command;
+        disturb();
+        CHECK(write(answers[1], "", 1) == 1);
+    }
+    _exit(0);
+}
+
+static void let_disturb(void) {
+    char answer;
+    uint64_t command = next_random();
+    CHECK(write(commands[1], &command, sizeof command) == sizeof command);
+    CHECK(read(answers[0], &answer, 1) == 1);
+}
+
+static void look(unsigned char (*into)[BS_PAGE_SIZE]) {
+    for (int kind = 0; kind < KINDS; kind++) {
+        struct iovec ours = {into + kind * PAGES, PAGES * BS_PAGE_SIZE}, theirs = {memory[kind], PAGES * BS_PAGE_SIZE};
+        if (kind == SHARED) { /* to read holes through a mapping would fill them */
+            CHECK(pread(files[kind], into + kind * PAGES, PAGES * BS_PAGE_SIZE, 0) == PAGES * BS_PAGE_SIZE);
+            continue;
+        }
+        CHECK(process_vm_readv(machine, &ours, 1, &theirs, 1, 0) == PAGES * BS_PAGE_SIZE);
+    }
+}
+
+/* ---- captures and rollbacks -------------------------------------------------------------------------------------- */
+
+static uint64_t number_of(uint64_t index) {
+    return (uint64_t) (uintptr_t) memory[index / PAGES] / BS_PAGE_SIZE + index % PAGES;
+}
+
+static uint64_t index_of(uint64_t number) {
+    for (uint64_t kind = 0; kind < KINDS; kind++) {
+        uint64_t first = number_of(kind * PAGES);
+        if (number >= first && number < first + PAGES) {
+            return kind * PAGES + (number - first);
+        }
+    }
+    CHECK(0 && "a page that is not tracked");
+    return 0;
+}
+
+/* Shared memory that was discarded is to captures what it was. */
+static void forget_discarded(void) {
+    for (uint64_t page = 0; page < PAGES; page++) {
+        if (lseek(files[SHARED], (off_t) (page * BS_PAGE_SIZE), SEEK_DATA) != (off_t) (page * BS_PAGE_SIZE)) {
+            memcpy(moments[0][SHARED * PAGES + page], mirror[SHARED * PAGES + page], BS_PAGE_SIZE);
+        }
+    }
+}
+
+static void capture(bs_guest *guest) {
+    struct bs_capture c = {.frames = (uint64_t) (uintptr_t) frame_addresses, .frame_count = next_random() % 30};
+    int result;
+    while ((result = bs_guest_capture(guest, &c)) == BS_MORE_FRAMES) {
+        if (next_random() % 4 == 0) {
+            bs_guest_capture_abandon(guest);
+            let_disturb();
+            c.flags = 0;
+        } else {
+            c.flags = BS_CAPTURE_CONTINUE;
+            c.frame_count = c.page_count;
+        }
+    }
+    CHECK_OK(result);
+    if (next_random() % 8 == 0) { /* complete, and given up all the same */
+        bs_guest_capture_abandon(guest);
+        let_disturb();
+        c.flags = 0;
+        c.frame_count = ALL;
+        CHECK(bs_guest_capture(guest, &c) == 0);
+    }
+    memmove(moments[1], moments[0], sizeof moments - sizeof moments[0]);
+    memmove(changed[1], changed[0], sizeof changed - sizeof changed[0]);
+    memset(changed[0], 0, sizeof changed[0]);
+    const uint64_t *pages = (const uint64_t *) (uintptr_t) c.pages;
+    for (uint64_t i = 0; i < c.page_count; i++) {
+        uint64_t index = index_of(pages[i]);
+        CHECK(i == 0 || pages[i] > pages[i - 1]);
+        memcpy(mirror[index], frames[i], BS_PAGE_SIZE);
+        for (int moment = 1; moment < MOMENTS; moment++) {
+            changed[moment][index] = 1;
+        }
+    }
+    look(moments[0]);
+    forget_discarded();
+    for (uint64_t index = 0; index < ALL; index++) {
+        if (memcmp(mirror[index], moments[0][index], BS_PAGE_SIZE) != 0) {
+            fprintf(stderr, "page %" PRIu64 " of kind %" PRIu64 " was overlooked\n", index % PAGES, index / PAGES);
+            CHECK(0);
+        }
+    }
+}
+
+static void roll_back(bs_guest *guest, int moment) {
+    static const unsigned char zeros[BS_PAGE_SIZE];
+    static uint64_t pages[ALL], addresses[ALL], dropped[ALL];
+    struct bs_restore restore;
+    struct bs_restore_pages writes = {.pages = (uint64_t) (uintptr_t) pages,
+                                      .frames = (uint64_t) (uintptr_t) addresses,
+                                      .dropped = (uint64_t) (uintptr_t) dropped};
+    CHECK_OK(bs_guest_restore_begin(guest, &restore));
+    const struct bs_range *ranges = (const struct bs_range *) (uintptr_t) restore.written;
+    for (uint64_t i = 0; i < restore.written_count; i++) {
+        for (uint64_t page = ranges[i].first; page < ranges[i].end; page++) {
+            changed[moment][index_of(page)] = 1;
+        }
+    }
+    for (uint64_t index = 0; index < ALL; index++) {
+        if (!changed[moment][index]) {
+            continue;
+        }
+        if (memcmp(moments[moment][index], zeros, BS_PAGE_SIZE) == 0 && next_random() % 2) {
+            dropped[writes.dropped_count++] = number_of(index);
+        } else {
+            pages[writes.count] = number_of(index);
+            addresses[writes.count++] = (uint64_t) (uintptr_t) moments[moment][index];
+        }
+    }
+    CHECK_OK(bs_guest_restore_finish(guest, &writes));
+    look(found);
+    CHECK(memcmp(found, moments[moment], sizeof found) == 0);
+    memmove(moments[0], moments[moment], sizeof moments - (size_t) moment * sizeof moments[0]);
+    memmove(changed[0], changed[moment], sizeof changed - (size_t) moment * sizeof changed[0]);
+    memset(changed[0], 0, sizeof changed[0]);
+    memcpy(mirror, moments[0], sizeof mirror);
+}
+
+/* ---- set-up ------------------------------------------------------------------------------------------------------ */
+
+/* One after the other, so that page numbers ascend with the kinds. */
+static void map_memory(void) {
+    unsigned char *room = mmap(NULL, (ALL + 2 * KINDS) * BS_PAGE_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(room != MAP_FAILED);
+    for (int kind = 0; kind < KINDS; kind++) {
+        files[kind] = kind == PRIVATE ? -1 : memfd_create("memory", 0);
+        CHECK(kind == PRIVATE || ftruncate(files[kind], PAGES * BS_PAGE_SIZE) == 0);
+        int flags = MAP_FIXED | (kind == SHARED ? MAP_SHARED : MAP_PRIVATE) | (kind == PRIVATE ? MAP_ANONYMOUS : 0);
+        memory[kind] = mmap(room + kind * (PAGES + 2) * BS_PAGE_SIZE, PAGES * BS_PAGE_SIZE, PROT_READ | PROT_WRITE,
+                            flags, files[kind], 0);
+        CHECK(memory[kind] != MAP_FAILED);
+    }
+    for (uint64_t page = 0; page < PAGES; page += 3) { /* content that the machine has not looked at yet */
+        uint64_t word = page + 1;
+        CHECK(pwrite(files[SHARED], &word, sizeof word, (off_t) (page * BS_PAGE_SIZE)) == sizeof word);
+        CHECK(pwrite(files[FILE_COPY], &word, sizeof word, (off_t) (page * BS_PAGE_SIZE)) == sizeof word);
+    }
+}
+
+int main(int count, char **arguments) {
+    seed = count > 2 ? strtoull(arguments[2], NULL, 10) : (uint64_t) time(NULL);
+    printf("test_guest: seed %" PRIu64 "\n", seed);
+    map_memory();
+    CHECK(pipe(commands) == 0 && pipe(answers) == 0);
+    machine = fork();
+    if (machine == 0) {
+        close(commands[1]);
+        run_machine();
+    }
+    for (uint64_t i = 0; i < ALL; i++) {
+        frame_addresses[i] = (uint64_t) (uintptr_t) frames[i];
+    }
+    let_disturb();
+    bs_guest *guest;
+    uint64_t interrupted_ns;
+    CHECK_OK(bs_guest_open(machine, &interrupted_ns, &guest));
+    for (int kind = 0; kind < KINDS; kind++) {
+        CHECK_OK(bs_guest_add(guest, (uint64_t) (uintptr_t) memory[kind], PAGES * BS_PAGE_SIZE));
+        CHECK(bs_guest_add(guest, (uint64_t) (uintptr_t) memory[kind], BS_PAGE_SIZE) < 0);
+    }
+    CHECK(bs_guest_add(guest, BS_PAGE_SIZE, BS_PAGE_SIZE) == BS_EUNFIT);
+    for (int moment = 0; moment < MOMENTS; moment++) {
+        capture(guest);
+    }
+    for (int round = 0; round < ROUNDS; round++) {
+        let_disturb();
+        if (next_random() % 3 == 0) {
+            roll_back(guest, (int) (next_random() % MOMENTS));
+            for (int moment = 0; moment < MOMENTS - 1; moment++) { /* those that were gone are made anew */
+                let_disturb();
+                capture(guest);
+            }
+        } else {
+            capture(guest);
+        }
+    }
+    kill(machine, SIGKILL);
+    waitpid(machine, NULL, 0);
+    struct bs_capture c = {.frames = (uint64_t) (uintptr_t) frame_addresses, .frame_count = ALL};
+    (void) !bs_guest_capture(guest, &c); /* of nobody: it must only come back */
+    bs_guest_close(guest);
+    PASSED("memory of another process");
+    return 0;
+}
