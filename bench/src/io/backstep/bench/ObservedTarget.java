@@ -14,10 +14,10 @@ import io.backstep.core.Target;
 import io.backstep.core.TargetEvent;
 
 /** A target seen through a window: all is passed on. A question overrides what it looks at. */
-class ObservedTarget implements Target {
+public class ObservedTarget implements Target {
     private final Target target;
 
-    ObservedTarget(Target target) {
+    public ObservedTarget(Target target) {
         this.target = target;
     }
 
@@ -99,6 +99,11 @@ class ObservedTarget implements Target {
     @Override
     public void finishRollback(ExecutionState state, PageWrites writes) {
         target.finishRollback(state, writes);
+    }
+
+    @Override
+    public boolean spoiledByRollback(PageRanges written) {
+        return target.spoiledByRollback(written);
     }
 
     @Override

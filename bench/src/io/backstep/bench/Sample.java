@@ -24,6 +24,12 @@ public final class Sample {
         values[size++] = value;
     }
 
+    public void addAll(Sample other) {
+        for (int i = 0; i < other.size; i++) {
+            add(other.values[i]);
+        }
+    }
+
     public int size() {
         return size;
     }

@@ -5,7 +5,7 @@ package io.backstep.core;
  * A fault that was injected.
  *
  * @param atNs when, by System.nanoTime
- * @param model "register" or "memory"
+ * @param model "register", "memory" or "mce"
  * @param where for people, and enough to repeat it: "thread 0 rip bit 44"
  * @param seed what the random choices came from
  * @param noticedAfterNs after which a detector speaks that knows when the fault occurred; {@link #UNNOTICED} if the

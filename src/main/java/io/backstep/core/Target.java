@@ -76,6 +76,16 @@ public interface Target extends AutoCloseable {
      */
     void finishRollback(ExecutionState state, PageWrites writes);
 
+    /**
+     * After the second half: pages that putting the rest of the state back has written itself. If there are any, the
+     * second half is called again, with what these must become among its writes.
+     *
+     * @return whether there are
+     */
+    default boolean spoiledByRollback(PageRanges written) {
+        return false;
+    }
+
     /** The frames for what the target saves by itself, or null if it saves nothing. */
     default FramePool pool() {
         return null;

@@ -45,8 +45,10 @@ final class Rollbacks implements AutoCloseable {
             target.lookBack(written, saved);
             store.plan(checkpoint, written, saved, writes);
             target.beginRollback(checkpoint.state(), written, saved);
-            planAgain(checkpoint);
-            target.finishRollback(checkpoint.state(), writes);
+            do {
+                planAgain(checkpoint);
+                target.finishRollback(checkpoint.state(), writes);
+            } while (target.spoiledByRollback(written));
         } catch (BackstepException e) {
             if (e.reason() == Reason.GONE) {
                 throw e;

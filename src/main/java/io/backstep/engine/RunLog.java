@@ -7,6 +7,7 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.TreeMap;
 
 import io.backstep.core.Capture;
 import io.backstep.core.Fault;
@@ -30,6 +31,7 @@ final class RunLog {
     private final Histogram[] phases = new Histogram[PHASES.length];
     private final Histogram rollback = newHistogram();
     private final Histogram latency = newHistogram();
+    private final Map<String, Histogram> latencyByDetector = new TreeMap<>();
     private final FirstAndLast<FaultRecord> faults = new FirstAndLast<>();
     private final FirstAndLast<DetectionRecord> detections = new FirstAndLast<>();
     private final FirstAndLast<RollbackRecord> rollbacks = new FirstAndLast<>();
@@ -120,6 +122,7 @@ final class RunLog {
         double latencyMs = Double.NaN;
         if (faultUnnoticed) {
             record(latency, nowNs - unnoticedFaultNs);
+            record(latencyByDetector.computeIfAbsent(detector, name -> newHistogram()), nowNs - unnoticedFaultNs);
             latencyMs = (nowNs - unnoticedFaultNs) / NS_PER_MS;
             faultUnnoticed = false;
         }
@@ -201,7 +204,7 @@ final class RunLog {
                 HistogramSummary.of(rollback, NS_PER_US), HistogramSummary.of(latency, NS_PER_MS));
     }
 
-    /** Copies, with their names as tags: pauses and their parts, rollbacks, error latencies. */
+    /** Copies, with their names as tags: pauses and their parts, rollbacks, error latencies, also by detector. */
     List<Histogram> histograms() {
         List<Histogram> all = new ArrayList<>();
         all.add(tagged(pause, "pause-ns"));
@@ -210,6 +213,7 @@ final class RunLog {
         }
         all.add(tagged(rollback, "rollback-ns"));
         all.add(tagged(latency, "latency-ns"));
+        latencyByDetector.forEach((detector, ofIt) -> all.add(tagged(ofIt, "latency-" + detector + "-ns")));
         return all;
     }
 

@@ -7,16 +7,18 @@ import java.util.List;
 import java.util.SplittableRandom;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.function.LongSupplier;
+import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
  * One fault to inject, as a person asks for it: {@code register@1s}, {@code register:rip@800ms,seed=7},
- * {@code memory:heap@1s..3s,bits=2}. What it leaves open is chosen from its seed. The choice of the place does not
+ * {@code memory:heap@1s..3s,bits=2}, {@code memory:phys=0x1234000@1s}, {@code mce@1s}. What it leaves open is chosen from its seed. The choice of the place does not
  * depend on how the time was given, so a fault that fell at 1.7s out of {@code 1s..3s} is repeated by {@code 1.7s} and
  * the same seed.
  *
- * @param model {@link #REGISTER} or {@link #MEMORY}
- * @param place the name of a register or a memory area (of regions: a region's name), or {@link #ANY}
+ * @param model {@link #REGISTER}, {@link #MEMORY} or {@link #MACHINE_CHECK}
+ * @param place the name of a register or a memory area (of regions: a region's name), an address space and an address
+ *     in it, or {@link #ANY}
  * @param fromNs the earliest time, in nanoseconds after the protection began
  * @param toNs the latest time, the same as the earliest if it is fixed
  * @param bits how many bits of one 64-bit word or register are inverted
@@ -25,21 +27,27 @@ import java.util.regex.Pattern;
 public record FaultSpec(String model, String place, long fromNs, long toNs, long seed, int bits, long noticedNs) {
     public static final String REGISTER = "register";
     public static final String MEMORY = "memory";
+    /** A processor is told by its hardware that memory is lost. */
+    public static final String MACHINE_CHECK = "mce";
     public static final String ANY = "any";
 
     private static final Pattern REGISTER_NAME = Pattern.compile("[a-z][a-z0-9_]*");
-    private static final String FORM = "register[:NAME]@TIME or memory[:AREA]@TIME, "
+    private static final Pattern ADDRESS = Pattern.compile("(phys|virt)=(0x[0-9a-fA-F]{1,16}|[0-9]{1,18})");
+    private static final String FORM = "register[:NAME]@TIME, memory[:AREA]@TIME or mce@TIME, "
             + "then ,seed=N or ,bits=K or ,noticed=TIME, such as register:rip@800ms,seed=7";
 
     public FaultSpec {
-        if (!model.equals(REGISTER) && !model.equals(MEMORY)) {
-            throw new IllegalArgumentException("model \"" + model + "\" is neither register nor memory");
+        if (!List.of(REGISTER, MEMORY, MACHINE_CHECK).contains(model)) {
+            throw new IllegalArgumentException("model \"" + model + "\" is none of register, memory, mce");
         }
         if (model.equals(MEMORY) && (place.isEmpty() || place.indexOf('@') >= 0)) {
             throw new IllegalArgumentException("\"" + place + "\" is no name of a memory area");
         }
         if (model.equals(REGISTER) && !REGISTER_NAME.matcher(place).matches()) {
             throw new IllegalArgumentException("\"" + place + "\" is no name of a register");
+        }
+        if (model.equals(MACHINE_CHECK) && (!place.equals(ANY) || bits != 1)) {
+            throw new IllegalArgumentException("a machine check has neither a place nor bits to choose");
         }
         if (fromNs < 0 || toNs < fromNs) {
             throw new IllegalArgumentException("times must ascend, but they are "
@@ -68,17 +76,21 @@ public record FaultSpec(String model, String place, long fromNs, long toNs, long
         }
     }
 
-    /**
-     * Refuses a register or memory area that a target never has.
-     *
-     * @throws IllegalArgumentException one line that names those it has
-     */
-    public void requirePlaceOf(List<String> registers, List<String> areas) {
-        List<String> places = model.equals(REGISTER) ? registers : areas;
-        if (!place.equals(ANY) && !places.contains(place)) {
-            throw new IllegalArgumentException("there is no " + (model.equals(REGISTER) ? "register " : "memory area ")
-                    + place + ", only " + String.join(", ", places));
+    /** The address space in which the place is named by its address, or null: it is an area, or a register. */
+    public String space() {
+        Matcher match = ADDRESS.matcher(place);
+        return match.matches() ? match.group(1) : null;
+    }
+
+    /** The address in {@link #space()}. */
+    long address() {
+        Matcher match = ADDRESS.matcher(place);
+        if (!match.matches()) {
+            throw new IllegalStateException(place + " is no address");
         }
+        String number = match.group(2);
+        return number.startsWith("0x") ? Long.parseUnsignedLong(number, 2, number.length(), 16)
+                : Long.parseLong(number);
     }
 
     /** When the fault is due, in nanoseconds after the protection began; of a range, chosen from the seed. */

@@ -54,28 +54,53 @@ public final class InjectionPlan implements FaultPlan {
         if (lack != null) {
             throw failed(spec, lack);
         }
-        String where = spec.model().equals(FaultSpec.REGISTER)
-                ? strikeRegister(spec, surface) : strikeMemory(spec, surface);
+        String where = switch (spec.model()) {
+            case FaultSpec.REGISTER -> strikeRegister(spec, surface);
+            case FaultSpec.MEMORY -> strikeMemory(spec, surface);
+            default -> strikeProcessor(spec, surface);
+        };
         return new Fault(nowNs, spec.model(), where, spec.seed(), spec.noticedNs());
     }
 
     private static String strikeRegister(FaultSpec spec, FaultSurface surface) {
-        if (surface.threadCount() == 0) {
-            throw failed(spec, "the target has no thread");
-        }
         SplittableRandom random = spec.placeRandom();
-        int thread = random.nextInt(surface.threadCount());
+        int thread = thread(spec, surface, random);
         List<String> registers = surface.registers();
         String register = spec.place().equals(FaultSpec.ANY)
                 ? registers.get(random.nextInt(registers.size())) : spec.place();
         long mask = mask(random, spec.bits());
         surface.flipRegister(thread, register, mask);
-        return "thread " + thread + " " + register + " " + bitsText(mask);
+        return surface.threadKind() + " " + thread + " " + register + " " + bitsText(mask);
+    }
+
+    private static int thread(FaultSpec spec, FaultSurface surface, SplittableRandom random) {
+        int count = surface.threadCount();
+        if (count == 0) {
+            throw failed(spec, "the target has no " + surface.threadKind());
+        }
+        return random.nextInt(count);
     }
 
     private static String strikeMemory(FaultSpec spec, FaultSurface surface) {
         SplittableRandom random = spec.placeRandom();
-        long address;
+        boolean isNamed = spec.space() != null;
+        long address = isNamed ? surface.addressOf(spec.space(), spec.address()) : randomAddress(spec, surface, random);
+        long mask = mask(random, spec.bits());
+        surface.flipMemory(address, mask);
+        String area = spec.place().equals(FaultSpec.ANY) ? "" : spec.place() + " ";
+        String where = surface.where(address);
+        return (area.trim().equals(where) ? "" : area) + where + " " + bitsText(mask);
+    }
+
+    private static String strikeProcessor(FaultSpec spec, FaultSurface surface) {
+        SplittableRandom random = spec.placeRandom();
+        int thread = thread(spec, surface, random);
+        long address = randomAddress(spec, surface, random);
+        surface.machineCheck(thread, address);
+        return surface.threadKind() + " " + thread + " " + surface.where(address);
+    }
+
+    private static long randomAddress(FaultSpec spec, FaultSurface surface, SplittableRandom random) {
         try (PageRanges pages = new PageRanges()) {
             surface.pagesOf(spec.place(), pages);
             if (pages.isEmpty()) {
@@ -83,12 +108,8 @@ public final class InjectionPlan implements FaultPlan {
                 throw failed(spec, "the target has no " + area + "pages of its own now");
             }
             long page = pages.page(random.nextLong(pages.pageCount()));
-            address = Pages.toAddress(page) + (long) random.nextInt(WORDS_PER_PAGE) * Long.BYTES;
+            return Pages.toAddress(page) + (long) random.nextInt(WORDS_PER_PAGE) * Long.BYTES;
         }
-        long mask = mask(random, spec.bits());
-        surface.flipMemory(address, mask);
-        String area = spec.place().equals(FaultSpec.ANY) ? "" : spec.place() + " ";
-        return area + "0x" + Long.toHexString(address) + " " + bitsText(mask);
     }
 
     /** What a surface never has of what a fault needs, or null. */
@@ -99,7 +120,8 @@ public final class InjectionPlan implements FaultPlan {
         if (places.isEmpty()) {
             return "the target has no " + kind + " that can be reached";
         }
-        if (spec.place().equals(FaultSpec.ANY) || places.contains(spec.place())) {
+        if (spec.place().equals(FaultSpec.ANY) || places.contains(spec.place())
+                || spec.space() != null && surface.addressSpaces().contains(spec.space())) {
             return null;
         }
         return "the target has no " + kind + " " + spec.place() + ", only " + String.join(", ", places);

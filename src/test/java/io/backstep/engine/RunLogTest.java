@@ -6,11 +6,14 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.List;
+import java.util.stream.Collectors;
+import java.util.Map;
 
 import io.backstep.core.Capture;
 import io.backstep.core.Fault;
 import io.backstep.core.Phase;
 import io.backstep.engine.RollbackRecord.Outcome;
+import org.HdrHistogram.Histogram;
 import org.junit.jupiter.api.Test;
 
 class RunLogTest {
@@ -87,6 +90,21 @@ class RunLogTest {
         assertEquals(List.of(first, second), log.events().detections());
         assertEquals(1, log.events().latencyMs().count());
         assertEquals(10.0, log.events().faults().get(0).atMs());
+    }
+
+    /** So that retention can be given the latency of each. */
+    @Test
+    void shouldHaveLatenciesByDetector() {
+        log.started(0);
+        for (String detector : List.of("signal", "hang", "hang")) {
+            log.injected(new Fault(10_000_000, "memory", "here", 1, Fault.UNNOTICED));
+            log.detected(detector, "it", 12_000_000);
+        }
+
+        Map<String, Long> counts = log.histograms().stream().filter(each -> each.getTag().startsWith("latency-"))
+                .collect(Collectors.toMap(Histogram::getTag, Histogram::getTotalCount));
+
+        assertEquals(Map.of("latency-ns", 3L, "latency-hang-ns", 2L, "latency-signal-ns", 1L), counts);
     }
 
     @Test

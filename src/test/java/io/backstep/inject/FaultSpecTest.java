@@ -48,6 +48,8 @@ class FaultSpecTest {
     @ParameterizedTest
     @CsvSource(delimiter = '|', value = {
         "register@1s,seed=1 | register@1s,seed=1",
+        "mce@1s,seed=1 | mce@1s,seed=1",
+        "memory:virt=0xffffffff81000000@1s,seed=1 | memory:virt=0xffffffff81000000@1s,seed=1",
         "register:any@1000ms,seed=1 | register@1s,seed=1",
         "register:rip@800ms,bits=1,seed=3 | register:rip@800ms,seed=3",
         "memory:any@1.50s,seed=3 | memory@1.5s,seed=3",
@@ -76,16 +78,18 @@ class FaultSpecTest {
 
     @ParameterizedTest
     @CsvSource(delimiter = ';', value = {
-        "register ; no @TIME in it, expected register[:NAME]@TIME or memory[:AREA]@TIME, then ,seed=N or "
+        "register ; no @TIME in it, expected register[:NAME]@TIME, memory[:AREA]@TIME or mce@TIME, then ,seed=N or "
                 + ",bits=K or ,noticed=TIME, such as register:rip@800ms,seed=7",
-        "registers@1s ; model \"registers\" is neither register nor memory",
-        "@1s ; model \"\" is neither register nor memory",
+        "registers@1s ; model \"registers\" is none of register, memory, mce",
+        "@1s ; model \"\" is none of register, memory, mce",
         "memory:@1s ; \"\" is no name of a memory area",
         "register:@1s ; \"\" is no name of a register",
         "register:rip bit@1s ; \"rip bit\" is no name of a register",
         "register@soon ; \"soon\" is not a time: expected a number and ns, us, ms, s, m or h, such as 50ms",
         "register@1s.. ; \"\" is not a time: expected a number and ns, us, ms, s, m or h, such as 50ms",
         "register@3s..1s ; times must ascend, but they are 3s..1s",
+        "mce:rip@1s ; a machine check has neither a place nor bits to choose",
+        "mce@1s,bits=2 ; a machine check has neither a place nor bits to choose",
         "register@1s,bits=65 ; bits=65 is not in 1..64",
         "register@1s,bits=0 ; bits=0 is not in 1..64",
         "register@1s,bits=two ; \"bits=two\" is not a whole number of 64 bits",
@@ -109,21 +113,25 @@ class FaultSpecTest {
     @ParameterizedTest
     @CsvSource(delimiter = ';', value = {
         "register:ripp@1s ; there is no register ripp, only rip, rsp",
-        "memory:haep@1s ; there is no memory area haep, only heap, stack"
+        "memory:haep@1s ; there is no memory area haep, only heap, stack, virt=ADDRESS",
+        "memory:virt=much@1s ; there is no memory area virt=much, only heap, stack, virt=ADDRESS",
+        "memory:phys=0x1000@1s ; there is no memory area phys=0x1000, only heap, stack, virt=ADDRESS",
+        "'mce@1s,seed=4' ; 'only a virtual machine takes machine checks: mce@1s,seed=4'"
     })
     void shouldRefuseAPlaceThatATargetDoesNotHave(String text, String message) {
         FaultSpec spec = FaultSpec.parse(text);
 
-        IllegalArgumentException e = assertThrows(IllegalArgumentException.class,
-                () -> spec.requirePlaceOf(List.of("rip", "rsp"), List.of("heap", "stack")));
+        IllegalArgumentException e = assertThrows(IllegalArgumentException.class, () -> new FaultPlaces(
+                List.of("rip", "rsp"), List.of("heap", "stack"), List.of("virt"), false).require(spec));
 
         assertEquals(message, e.getMessage());
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"register@1s", "memory@1s", "register:rip@1s", "memory:order book@1s"})
+    @ValueSource(strings = {"register@1s", "memory@1s", "register:rip@1s", "memory:order book@1s", "mce@1s",
+        "memory:phys=4096@1s", "memory:phys=0xfffffffffffffff8@1s"})
     void shouldAcceptAPlaceThatATargetHas(String text) {
-        FaultSpec.parse(text).requirePlaceOf(List.of("rip"), List.of("order book"));
+        new FaultPlaces(List.of("rip"), List.of("order book"), List.of("phys"), true).require(FaultSpec.parse(text));
     }
 
     @Test

@@ -111,6 +111,31 @@ class InjectionPlanTest {
     }
 
     @Test
+    void shouldStrikeTheWordAtANamedAddress() {
+        surface.inSpaces = true;
+
+        Fault physical = strike("memory:phys=0x1003@1s,seed=7", 0);
+        Fault aligned = strike("memory:phys=0x1000@1s,seed=7", 0);
+        Fault virtual = strike("memory:virt=0xffff000000002000@1s,seed=7", 0);
+
+        long bit = Long.numberOfTrailingZeros(surface.flips.get(0).mask());
+        assertEquals("phys=0x1003 phys=0x1000 bit " + bit, physical.where());
+        assertEquals("phys=0x1000 bit " + bit, aligned.where());
+        assertEquals("virt=0xffff000000002000 phys=0x2000 bit " + bit, virtual.where());
+        assertEquals(List.of(0x1000L, 0x1000L, 0x2000L),
+                surface.flips.stream().map(RecordingSurface.Flip::address).toList());
+    }
+
+    @Test
+    void shouldTellAThreadThatAPageIsLost() {
+        Fault fault = strike("mce@1s,seed=7", 0);
+
+        RecordingSurface.Flip check = surface.flips.get(0);
+        assertEquals("mce", fault.model());
+        assertEquals("thread " + check.thread() + " 0x" + Long.toHexString(check.address()), fault.where());
+    }
+
+    @Test
     void shouldMoveOnWhenAnAreaHasNoPages() {
         InjectionPlan plan = plan("memory:data@1s,seed=4", "register@2s,seed=5");
 

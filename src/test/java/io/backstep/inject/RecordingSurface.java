@@ -11,6 +11,9 @@ final class RecordingSurface implements FaultSurface {
     record Flip(int thread, String register, long address, long mask) {
     }
 
+    static final long VIRTUAL = 0xffff_0000_0000_0000L;
+
+    boolean inSpaces;
     final List<Flip> flips = new ArrayList<>();
     List<String> registers = List.of("rip", "rsp", "rax", "rbx");
     int threads = 3;
@@ -51,6 +54,26 @@ final class RecordingSurface implements FaultSurface {
             default -> {
             }
         }
+    }
+
+    @Override
+    public List<String> addressSpaces() {
+        return List.of("phys", "virt");
+    }
+
+    @Override
+    public long addressOf(String space, long address) {
+        return (space.equals("virt") ? address - VIRTUAL : address) & -Long.BYTES;
+    }
+
+    @Override
+    public String where(long address) {
+        return (inSpaces ? "phys=" : "") + "0x" + Long.toHexString(address);
+    }
+
+    @Override
+    public void machineCheck(int thread, long address) {
+        flips.add(new Flip(thread, null, address, 0));
     }
 
     @Override

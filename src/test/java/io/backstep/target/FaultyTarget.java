@@ -207,6 +207,11 @@ public final class FaultyTarget implements Target {
     }
 
     @Override
+    public boolean spoiledByRollback(PageRanges written) {
+        return inner.spoiledByRollback(written);
+    }
+
+    @Override
     public String kind() {
         return inner.kind();
     }

@@ -217,20 +217,28 @@ final class Shadow implements AutoCloseable {
         target.beginRollback(moment.state, written, saved);
         requireTold(moment);
         TreeSet<Long> changed = new TreeSet<>(moment.changedSince);
-        for (long i = 0; i < written.rangeCount(); i++) {
-            for (long page = written.first(i); page < written.end(i); page++) {
-                changed.add(page);
-            }
-        }
+        addWritten(changed);
         for (long i = 0; i < saved.pages().size(); i++) {
             changed.add(saved.pages().get(i));
         }
         finishRollback(moment, changed);
+        while (target.spoiledByRollback(written)) {
+            addWritten(changed);
+            finishRollback(moment, changed);
+        }
         seen = target.pool() == null ? null : own.get();
         pages.clear();
         pages.putAll(moment.pages);
         moment.changedSince.clear();
         moments.subList(moments.indexOf(moment) + 1, moments.size()).clear();
+    }
+
+    private void addWritten(TreeSet<Long> changed) {
+        for (long i = 0; i < written.rangeCount(); i++) {
+            for (long page = written.first(i); page < written.end(i); page++) {
+                changed.add(page);
+            }
+        }
     }
 
     /** What a rollback writes must be known before it touches the target, so that it can be looked at. */
