@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.backstep;
 
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -34,6 +35,8 @@ import io.backstep.target.region.Quiescence;
 import io.backstep.target.region.Region;
 import io.backstep.target.region.RegionListener;
 import io.backstep.target.region.RegionTarget;
+import io.backstep.target.vm.VmOptions;
+import io.backstep.target.vm.VmTarget;
 import org.agrona.concurrent.Agent;
 import org.agrona.concurrent.AgentRunner;
 import org.agrona.concurrent.AgentTerminationException;
@@ -279,6 +282,8 @@ public final class Backstep implements AutoCloseable {
         private int recordBytes = RECORD_BYTES_DEFAULT;
         private List<String> command = List.of();
         private int pid;
+        private Path monitor;
+        private VmOptions machineOptions = VmOptions.DEFAULT;
         private boolean holdOutput = true;
         private Inheritance inheritance = Inheritance.NONE;
         private Set<Integer> errorSignals = ProcessTarget.ERROR_SIGNALS;
@@ -306,6 +311,16 @@ public final class Backstep implements AutoCloseable {
         /** Protects a running process. */
         public Context process(int processId) {
             pid = processId;
+            return this;
+        }
+
+        /**
+         * Protects the virtual machine of a running QEMU, by a QMP socket of its. Disks that 'backstep disk' serves are
+         * found by themselves.
+         */
+        public Context machine(Path monitorSocket, VmOptions options) {
+            monitor = monitorSocket;
+            machineOptions = options;
             return this;
         }
 
@@ -460,10 +475,12 @@ public final class Backstep implements AutoCloseable {
             if (isConcluded) {
                 throw new IllegalStateException("this context was launched before");
             }
-            int targets = (command.isEmpty() ? 0 : 1) + (pid == 0 ? 0 : 1) + (regions.isEmpty() ? 0 : 1);
+            int targets = (command.isEmpty() ? 0 : 1) + (pid == 0 ? 0 : 1) + (monitor == null ? 0 : 1)
+                    + (regions.isEmpty() ? 0 : 1);
             if (targets != 1) {
-                throw new IllegalArgumentException("either a program, a process or regions: program is " + command
-                        + ", process is " + pid + ", regions are " + regions.keySet());
+                throw new IllegalArgumentException("either a program, a process, a machine or regions: program is "
+                        + command + ", process is " + pid + ", monitor is " + monitor + ", regions are "
+                        + regions.keySet());
             }
             if (learns && !(retention instanceof KeepCoverage)) {
                 throw new IllegalArgumentException(
@@ -479,9 +496,9 @@ public final class Backstep implements AutoCloseable {
                             + " are kept: what it finds may be in all of them");
                 }
             });
-            if (!regions.isEmpty() && discipline != Discipline.COPY) {
-                throw new IllegalArgumentException(
-                        "regions are captured by copy, not by " + discipline.key() + ": " + regions.keySet());
+            if ((!regions.isEmpty() || monitor != null) && discipline != Discipline.COPY) {
+                throw new IllegalArgumentException((monitor == null ? "regions are" : "a machine is")
+                        + " captured by copy, not by " + discipline.key());
             }
             if (recordBytes < 0) {
                 throw new IllegalArgumentException("a record must have 0 bytes or more, not " + recordBytes);
@@ -494,10 +511,13 @@ public final class Backstep implements AutoCloseable {
         }
 
         private boolean isThereBefore() {
-            return pid != 0;
+            return pid != 0 || monitor != null;
         }
 
         private Target openTarget() {
+            if (monitor != null) {
+                return VmTarget.attach(monitor, machineOptions, ServedDisk::at);
+            }
             return regions.isEmpty() ? openProcess() : openRegions();
         }
 

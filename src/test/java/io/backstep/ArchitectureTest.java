@@ -29,6 +29,7 @@ class ArchitectureTest {
             .layer("engine").definedBy("io.backstep.engine..")
             .layer("inject").definedBy("io.backstep.inject..")
             .layer("campaign").definedBy("io.backstep.campaign..")
+            .layer("disk").definedBy("io.backstep.disk..")
             .layer("report").definedBy("io.backstep.report..")
             .layer("cli").definedBy("io.backstep.cli..")
             .layer("junit").definedBy("io.backstep.junit..")
@@ -45,6 +46,7 @@ class ArchitectureTest {
             .whereLayer("retain").mayOnlyAccessLayers("core")
             .whereLayer("engine").mayOnlyAccessLayers("core", "store", "predict", "retain")
             .whereLayer("inject").mayOnlyAccessLayers("core")
+            .whereLayer("disk").mayOnlyAccessLayers("core", "sys")
             .whereLayer("campaign").mayOnlyAccessLayers("core", "engine", "inject")
             .whereLayer("report").mayOnlyAccessLayers("core", "engine", "campaign", "retain");
 

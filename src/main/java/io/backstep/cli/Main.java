@@ -17,8 +17,8 @@ import picocli.CommandLine.Spec;
                 + "fault is "
                 + "noticed.",
         mixinStandardHelpOptions = true, versionProvider = Main.Version.class,
-        subcommands = {RunCommand.class, AttachCommand.class, CtlCommand.class, CheckCommand.class,
-            RetainCommand.class},
+        subcommands = {RunCommand.class, AttachCommand.class, VmCommand.class, DiskCommand.class, CtlCommand.class,
+            CheckCommand.class, RetainCommand.class},
         footer = {"",
                 "Each command has its own --help. Exit statuses of backstep itself: " + ExitStatus.SUMMARY + "%n"})
 public final class Main implements Runnable {

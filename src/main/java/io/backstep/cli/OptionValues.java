@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.backstep.cli;
 
-import java.util.List;
+import java.util.Locale;
 import java.util.function.Function;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -11,14 +11,15 @@ import java.util.stream.Stream;
 import io.backstep.Backstep;
 import io.backstep.core.Discipline;
 import io.backstep.core.Units;
+import io.backstep.disk.ImageFormat;
 import io.backstep.inject.FaultSpec;
 import io.backstep.predict.Prediction;
 import io.backstep.retain.ErrorLatency;
 import io.backstep.retain.KeepLast;
 import io.backstep.retain.KeepSpan;
+import io.backstep.target.vm.Detector;
 import io.backstep.retain.Retention;
 import io.backstep.store.Redundancy;
-import io.backstep.sys.NativeProcess;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.TypeConversionException;
 
@@ -31,7 +32,6 @@ final class OptionValues {
             + "or mix:0.9*exp:mean=1ms+0.1*uniform:0..2s.";
 
     private static final long SHORTEST_NS = 1_000_000;
-    private static final List<String> MEMORY_AREAS = List.of("heap", "stack", "data");
 
     private OptionValues() {
     }
@@ -170,13 +170,27 @@ final class OptionValues {
         }
     }
 
+    /** "raw" as an image's format. */
+    static final class Format extends Parsed<ImageFormat> {
+        @Override
+        ImageFormat parse(String text) {
+            return oneOf(ImageFormat.values(), format -> format.name().toLowerCase(Locale.ROOT), text);
+        }
+    }
+
+    /** "panic" as a detector of machines. */
+    static final class MachineDetector extends Parsed<Detector> {
+        @Override
+        Detector parse(String text) {
+            return oneOf(Detector.values(), Detector::key, text);
+        }
+    }
+
     /** "register@1s,seed=7" as a fault to be. */
     static final class Spec extends Parsed<FaultSpec> {
         @Override
         FaultSpec parse(String text) {
-            FaultSpec spec = FaultSpec.parse(text);
-            spec.requirePlaceOf(NativeProcess.registerNames(), MEMORY_AREAS);
-            return spec;
+            return FaultSpec.parse(text);
         }
     }
 }

@@ -16,6 +16,7 @@ import io.backstep.report.JsonReport;
 import io.backstep.retain.KeepCoverage;
 import io.backstep.retain.Outlook;
 import io.backstep.sys.Host;
+import io.backstep.sys.ServiceManager;
 import io.backstep.sys.Signals;
 import org.HdrHistogram.Histogram;
 
@@ -54,6 +55,14 @@ final class Protection {
                 + "that off)");
     }
 
+    /** For somebody who waits for a machine's answers. */
+    void tellNetworkDelay() {
+        long keptNs = options.retention().longestNs(options.intervalNs());
+        console.info("what the guest sends to a network comes " + Units.formatDuration(keptNs) + " to "
+                + Units.formatDuration(2 * keptNs + options.intervalNs())
+                + " late (as far back as checkpoints are kept; --network pass switches that off)");
+    }
+
     private void tellCoverage() {
         if (options.retention() instanceof KeepCoverage keep) {
             Outlook outlook = Outlook.of(keep, keep.latency(), options.intervalNs());
@@ -82,6 +91,7 @@ final class Protection {
                 Backstep backstep = Backstep.launch(context);
                 SignalReception acting = signals.actOn(backstep);
                 Control control = Control.open(backstep, console)) {
+            tellServiceManager();
             while (!backstep.engine().isDone()) {
                 backstep.engine().doWork();
                 console.tick(backstep.engine(), System.nanoTime());
@@ -93,6 +103,15 @@ final class Protection {
             return couldNotProtect(e);
         }
         return conclude(run, histograms, broken);
+    }
+
+    /** Protection does not depend on it. */
+    private void tellServiceManager() {
+        try {
+            ServiceManager.ready();
+        } catch (BackstepException e) {
+            console.warning(e.getMessage());
+        }
     }
 
     /** When the host lacks something, that is the better message. */

@@ -9,6 +9,7 @@ import java.util.Set;
 
 import io.backstep.Backstep;
 import io.backstep.core.Discipline;
+import io.backstep.inject.FaultPlaces;
 import io.backstep.inject.FaultSpec;
 import io.backstep.inject.InjectionPlan;
 import io.backstep.predict.Prediction;
@@ -20,6 +21,7 @@ import io.backstep.retain.KeepLast;
 import io.backstep.retain.KeepSpan;
 import io.backstep.retain.Retention;
 import io.backstep.store.Redundancy;
+import io.backstep.sys.NativeProcess;
 import io.backstep.sys.Signals;
 import picocli.CommandLine.Option;
 
@@ -101,11 +103,12 @@ final class ProtectionOptions {
 
     @Option(names = "--inject", paramLabel = "SPEC", converter = OptionValues.Spec.class,
             description =
-                    "Inject a fault: register@TIME, register:NAME@TIME, memory@TIME or memory:heap|stack|data@TIME; "
-                    + "TIME may be a "
-                    + "range (1s..3s); add ,seed=N, ,bits=K (bits inverted) and ,noticed=TIME (a detector speaks "
-                    + "that long after it, knowing "
-                    + "when it occurred). May be repeated.")
+                    "Inject a fault: register@TIME, register:NAME@TIME, memory@TIME or memory:AREA@TIME (areas of "
+                    + "programs: heap, stack, data; of machines: ram, video); TIME may be a range (1s..3s); add ,seed=N, "
+                    + ",bits=K (bits inverted) and ,noticed=TIME (a detector speaks that long after it, knowing when it "
+                    + "occurred). Machines have more: memory:phys=ADDRESS@TIME (guest-physical), "
+                    + "memory:virt=ADDRESS@TIME (by the page tables that a vCPU uses then) and mce@TIME (a machine "
+                    + "check that says that memory is lost, if the guest takes any). May be repeated.")
     private List<FaultSpec> faults = new ArrayList<>();
 
     @Option(names = "--duration", paramLabel = "TIME", converter = OptionValues.Duration.class,
@@ -126,9 +129,16 @@ final class ProtectionOptions {
     private LogLevel log;
 
     private Retention retention;
+    private FaultPlaces places = new FaultPlaces(NativeProcess.registerNames(), List.of("heap", "stack", "data"),
+            List.of(), false);
 
     /** How much is told. */
     enum LogLevel { error, warn, info, debug }
+
+    /** Where faults can strike, if not in a process. */
+    void faultPlaces(FaultPlaces ofTarget) {
+        places = ofTarget;
+    }
 
     LogLevel log() {
         return log;
@@ -211,6 +221,7 @@ final class ProtectionOptions {
             context.errorSignals(numbers, true);
         }
         if (!faults.isEmpty()) {
+            faults.forEach(places::require);
             context.faults(new InjectionPlan(faults));
         }
     }

@@ -60,7 +60,8 @@ class BadInputIT {
         "attach 1 2", "ctl", "ctl 1", "ctl 1 jump", "ctl x status", "ctl 0 status", "ctl 1 status --to 3", "ctl 1 rollback --to -1",
         "ctl 1 rollback --to x", "check --jump", "run --interval", "run --output keep -- true", "retain",
         "retain --error-latency", "retain --jump", "retain --error-latency soon",
-        "retain --error-latency exp:mean=1ms --json --csv", "retain --error-latency exp:mean=1ms x"})
+        "retain --error-latency exp:mean=1ms --json --csv", "retain --error-latency exp:mean=1ms x", "disk", "disk image",
+        "disk --socket s", "disk --socket s image --jump", "disk --socket s --format vmdk image"})
     void shouldRefuseBadCommandLine(String line) {
         String told = refused(ExitStatus.USAGE, line.isEmpty() ? new String[0] : line.split(" "));
         assertSays("--help", told);

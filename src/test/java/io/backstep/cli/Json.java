@@ -12,14 +12,15 @@ import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonToken;
 
 /** One JSON object as a tree that a test can look into by dotted paths: {@code pause_us.max}. */
-final class Json {
+public final class Json {
     private final Object value;
 
     private Json(Object value) {
         this.value = value;
     }
 
-    static Json parse(String text) {
+    /** The only object in a text. */
+    public static Json parse(String text) {
         try (JsonParser json = new JsonFactory().createParser(text)) {
             json.nextToken();
             Json parsed = new Json(read(json));
@@ -58,8 +59,13 @@ final class Json {
         }
     }
 
+    /** Does the object itself have this field? */
+    public boolean has(String key) {
+        return value instanceof Map<?, ?> fields && fields.containsKey(key);
+    }
+
     /** What is at a path; it must be there, but may be null. */
-    Object at(String path) {
+    public Object at(String path) {
         Object found = value;
         for (String key : path.split("\\.")) {
             if (!(found instanceof Map<?, ?> fields) || !fields.containsKey(key)) {
@@ -70,18 +76,21 @@ final class Json {
         return found;
     }
 
-    double number(String path) {
+    /** The number at a path. */
+    public double number(String path) {
         if (at(path) instanceof Number number) {
             return number.doubleValue();
         }
         throw new AssertionError(path + " is no number in " + value);
     }
 
-    String text(String path) {
+    /** The text at a path, or null. */
+    public String text(String path) {
         return (String) at(path);
     }
 
-    List<Json> list(String path) {
+    /** The list at a path. */
+    public List<Json> list(String path) {
         if (at(path) instanceof List<?> values) {
             return values.stream().map(element -> new Json(element)).toList();
         }

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.backstep.target.vm;
+
+import java.io.IOException;
+import java.util.List;
+import java.util.Map;
+
+import io.backstep.core.BackstepException;
+import io.backstep.core.BackstepException.Reason;
+
+/**
+ * The processors and devices of a machine that stands, saved and loaded by QEMU. It saves them with the command that is
+ * meant for Xen, which leaves memory and disks out; the counterpart of that command cannot be used on a machine that has
+ * run, but the job that loads internal snapshots can, given an image that holds this state.
+ */
+final class Devices {
+    private static final String NODE = "backstep-devices";
+    private static final String JOB = "backstep-load";
+    private static final String TYPE_SUFFIX = "-machine";
+
+    private final Monitor monitor;
+    private final ExchangeFiles files;
+    private final String machine;
+
+    Devices(Monitor monitor, ExchangeFiles files) {
+        this.monitor = monitor;
+        this.files = files;
+        String type = String.valueOf(monitor.execute("qom-get", Map.of("path", "/machine", "property", "type")));
+        machine = type.endsWith(TYPE_SUFFIX) ? type.substring(0, type.length() - TYPE_SUFFIX.length()) : type;
+    }
+
+    /** The type of the machine, such as "pc-q35-7.2". */
+    String machine() {
+        return machine;
+    }
+
+    /** Begins to save; the monitor's answer is the end of it. */
+    void beginSave() {
+        monitor.send("xen-save-devices-state", Map.of("filename", files.saved().toString()));
+    }
+
+    /** After the answer: takes what was saved. */
+    void take(MachineState into, long diskMark, long capture) {
+        try {
+            into.fill(files.savedChannel(), diskMark, capture);
+        } catch (IOException e) {
+            throw new BackstepException(Reason.FAILED, "reading the state of devices: " + e.getMessage(), e);
+        }
+    }
+
+    /**
+     * First half of a load: everything that can be done while nothing is touched.
+     *
+     * @throws BackstepException REFUSED: nothing was touched
+     */
+    void prepareLoad(MachineState state) {
+        try {
+            SnapshotImage.write(files.image(), state.stream(), machine);
+            monitor.execute("blockdev-add", Map.of("driver", "qcow2", "node-name", NODE,
+                    "file", Map.of("driver", "file", "filename", files.image().toString())));
+        } catch (IOException e) {
+            throw new BackstepException(Reason.REFUSED, "handing QEMU the state of devices: " + e.getMessage(), e);
+        } catch (BackstepException e) {
+            throw e.reason() == Reason.GONE ? e : new BackstepException(Reason.REFUSED, e.getMessage(), e);
+        }
+    }
+
+    /**
+     * Second half: processors and devices are what they were. QEMU resets the machine first, and so may write to memory.
+     *
+     * @throws BackstepException BROKEN: they may be anything now
+     */
+    void load() {
+        try {
+            monitor.execute("snapshot-load", Map.of("job-id", JOB, "tag", SnapshotImage.TAG, "vmstate", NODE,
+                    "devices", List.of(NODE)));
+            awaitJob();
+            monitor.execute("blockdev-del", Map.of("node-name", NODE));
+        } catch (BackstepException e) {
+            throw e.reason() == Reason.GONE ? e
+                    : new BackstepException(Reason.BROKEN, "loading the state of devices: " + e.getMessage(), e);
+        }
+    }
+
+    /** After a refusal that came later than {@link #prepareLoad}. */
+    void cancelLoad() {
+        monitor.execute("blockdev-del", Map.of("node-name", NODE));
+    }
+
+    private void awaitJob() {
+        while (true) {
+            for (Object job : (List<?>) monitor.execute("query-jobs")) {
+                Map<?, ?> facts = (Map<?, ?>) job;
+                if (JOB.equals(facts.get("id")) && "concluded".equals(facts.get("status"))) {
+                    monitor.execute("job-dismiss", Map.of("id", JOB));
+                    if (facts.get("error") != null) {
+                        throw new BackstepException(Reason.FAILED, "QEMU: " + facts.get("error"));
+                    }
+                    return;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.backstep.target.vm;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import java.io.IOException;
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.SortedMap;
+import java.util.function.LongSupplier;
+
+import io.backstep.core.Target;
+import io.backstep.target.TargetContractTest;
+import io.backstep.vm.GuestVm;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The contract for a virtual machine whose memory is private to QEMU. */
+class VmContractIT extends TargetContractTest {
+    private static final int MIB = 96; // little, since each test compares all of it again and again
+
+    @TempDir
+    private Path exchange;
+    private GuestVm guest;
+    private VmTarget vm;
+
+    GuestVm startGuest() {
+        return GuestVm.setup().machine("microvm").memoryMib(MIB).noDisk().victim("compute", 5, 1_000_000, 1, 100).start();
+    }
+
+
+    @Override
+    protected Target open() {
+        guest = startGuest();
+        guest.awaitLine("step 100 .*");
+        vm = VmTarget.attach(guest.qmpSocket(), new VmOptions(0, exchange, VmOptions.DETECTORS_DEFAULT, false, VmOptions.HANG_AFTER_NS_DEFAULT, null, true), socket -> null);
+        vm.start();
+        return vm;
+    }
+
+    @AfterEach
+    void endGuest() {
+        if (guest != null) {
+            guest.close();
+        }
+    }
+
+    @Override
+    protected SortedMap<Long, byte[]> image() {
+        return GuestImage.of(guest.pid(), vm.layout().blocks());
+    }
+
+    @Override
+    protected SortedMap<Long, byte[]> ownPages() {
+        return image();
+    }
+
+    @Override
+    protected boolean isStanding() {
+        return !guest.qmp("{\"execute\": \"query-status\"}").text("return.status").equals("running");
+    }
+
+    @Override
+    protected LongSupplier clock() {
+        return System::nanoTime;
+    }
+
+    @Override
+    protected void assertEndsWellAlone() {
+        int lines = guest.console().size();
+        guest.awaitLine("step \\d+ .*");
+        guest.awaitLine("step \\d+ .*");
+        assertEquals(List.of(), guest.console().stream().skip(lines).filter(line -> line.startsWith("inconsistent")).toList());
+    }
+
+    @Override
+    protected void assertNothingIsLeft() {
+        List<String> left = new ArrayList<>();
+        addLinks(left);
+        try (DirectoryStream<Path> exchanged = Files.newDirectoryStream(exchange)) {
+            exchanged.forEach(path -> left.add(path.toString()));
+        } catch (IOException e) {
+            throw new IllegalStateException(e);
+        }
+        assertEquals(List.of(), left);
+    }
+
+    private void addLinks(List<String> left) {
+        try (DirectoryStream<Path> links = Files.newDirectoryStream(Path.of("/proc/self/fd"))) {
+            for (Path link : links) {
+                String leadsTo = Files.isSymbolicLink(link) ? Files.readSymbolicLink(link).toString() : "";
+                if (leadsTo.startsWith("/proc/" + guest.pid()) || leadsTo.contains("userfaultfd")
+                        || leadsTo.contains("backstep-standby")) {
+                    left.add(leadsTo);
+                }
+            }
+        } catch (IOException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+}
