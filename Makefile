@@ -4,10 +4,13 @@
 #   make demo          a short demonstration
 #   make test          all tests but the long ones: native, unit, integration
 #   make soak          the long tests
+#   make guest         the virtual machine that tests protect, in target/guest (fetches Debian's kernel)
 #   make bench         the benchmarks
 #   make bench-programs what protection costs twelve real programs (installs them)
 #   make bench-retention simulates errors and compares with retention's closed forms
 #   make bench-coverage injects faults into real programs and compares with the predicted coverage
+#   make bench-disk    what serving a guest's disk costs, beside qemu-nbd (installs QEMU's tools)
+#   make bench-vm      what protecting a virtual machine costs, and how fast it is put back
 #   make bench-parts   the benchmarks of the engine's parts (fetches JMH)
 #   make bench-regions the benchmarks of protected regions (fetches JMH)
 #   make bench-classes compile all of these, as continuous integration does (fetches JMH)
@@ -30,8 +33,12 @@ END = @mv target/.began $(BUILT)
 # With the directories, so that a removed file counts too.
 SOURCES := pom.xml LICENSE $(shell find src/main native -path native/test -prune -o -print)
 
-.PHONY: all demo test soak bench bench-programs bench-retention bench-coverage bench-parts
-.PHONY: bench-regions bench-classes sanitize clean install-deps build-deps
+# What tests start in QEMU; the disk image is made last.
+GUEST := target/guest/disk.img
+GUEST_SOURCES := $(shell find src/test/guest) native/test/victims/victim.h
+
+.PHONY: all demo test soak guest bench bench-programs bench-retention bench-coverage bench-disk bench-vm
+.PHONY: bench-parts bench-regions bench-classes sanitize clean install-deps guest-deps build-deps
 .NOTPARALLEL:
 
 all: $(BUILT)
@@ -58,6 +65,12 @@ bench-retention: $(BUILT)
 bench-coverage: $(BUILT) install-deps
 	@bench/coverage/run.sh
 
+bench-disk: $(BUILT) install-deps guest-deps
+	@bench/disk/run.py
+
+bench-vm: $(BUILT) guest
+	@bench/vm/run.sh
+
 bench-parts: $(BUILT) install-deps
 	@bench/jmh/run.sh parts
 
@@ -67,16 +80,22 @@ bench-regions: $(BUILT) build-deps
 bench-classes: $(BUILT) build-deps
 	@bench/compile
 
-test: install-deps
+test: install-deps guest
 	@$(MAKE) $(NATIVE) check
 	$(BEGIN)
 	@$(MVN_TEST) verify
 	$(END)
 
-soak: install-deps
+soak: install-deps guest
 	$(BEGIN)
 	@$(MVN_TEST) verify -Dgroups=soak
 	$(END)
+
+guest: guest-deps $(GUEST)
+
+$(GUEST): $(GUEST_SOURCES) | guest-deps
+	@echo 'making the guest (the first time its kernel is fetched)'
+	@src/test/guest/build
 
 sanitize: build-deps
 	@$(MAKE) $(NATIVE) sanitize
@@ -86,6 +105,9 @@ clean:
 
 install-deps:
 	@.ci/deps build test
+
+guest-deps:
+	@.ci/deps build guest
 
 build-deps:
 	@.ci/deps build
