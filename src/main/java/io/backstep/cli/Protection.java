@@ -39,6 +39,7 @@ final class Protection {
     private final ProtectionOptions options;
     private final Origin origin;
     private final Console console;
+    private String delay;
 
     Protection(ProtectionOptions options, Origin origin) {
         this.options = options;
@@ -46,21 +47,25 @@ final class Protection {
         console = new Console(options.log());
     }
 
-    /** For somebody who looks at the output as it comes. */
-    void tellOutputDelay() {
-        console.info("output comes " + Units.formatDuration(options.retention().longestNs(options.intervalNs()))
-                + " late, and "
+    /** Once protected, tells somebody who looks at the output as it comes. */
+    void holdsOutput() {
+        delay = "output comes " + Units.formatDuration(options.retention().longestNs(options.intervalNs())) + " late, and "
                 + (options.isIntervalFixed() ? "" : "later or sooner as the interval adapts, and ")
-                + "later after a rollback (as far back as checkpoints are kept; --output pass switches "
-                + "that off)");
+                + "later after a rollback (as far back as checkpoints are kept; --output pass switches that off)";
     }
 
-    /** For somebody who waits for a machine's answers. */
-    void tellNetworkDelay() {
+    /** Once protected, tells somebody who waits for a machine's answers. */
+    void holdsNetwork() {
         long keptNs = options.retention().longestNs(options.intervalNs());
-        console.info("what the guest sends to a network comes " + Units.formatDuration(keptNs) + " to "
+        delay = "what the guest sends to a network comes " + Units.formatDuration(keptNs) + " to "
                 + Units.formatDuration(2 * keptNs + options.intervalNs())
-                + " late (as far back as checkpoints are kept; --network pass switches that off)");
+                + " late (as far back as checkpoints are kept; --network pass switches that off)";
+    }
+
+    private void tellDelay() {
+        if (delay != null) {
+            console.info(delay);
+        }
     }
 
     private void tellCoverage() {
@@ -92,6 +97,7 @@ final class Protection {
                 SignalReception acting = signals.actOn(backstep);
                 Control control = Control.open(backstep, console)) {
             tellServiceManager();
+            tellDelay();
             while (!backstep.engine().isDone()) {
                 backstep.engine().doWork();
                 console.tick(backstep.engine(), System.nanoTime());

@@ -153,6 +153,10 @@ final class ProtectionOptions {
     }
 
     /** Between two captures; if it adapts, at first. */
+    boolean catchesSignals() {
+        return !caught.isEmpty();
+    }
+
     long intervalNs() {
         return interval.ns();
     }

@@ -50,7 +50,7 @@ final class RunCommand implements Callable<Integer> {
                 .inheritance(inheritance());
         Protection protection = new Protection(options, Protection.Origin.STARTED);
         if (output == OutputMode.hold && Console.leadsToTerminal(1)) {
-            protection.tellOutputDelay();
+            protection.holdsOutput();
         }
         return protection.run(context);
     }

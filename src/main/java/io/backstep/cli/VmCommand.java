@@ -84,6 +84,10 @@ final class VmCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
+        if (options.catchesSignals()) {
+            throw new IllegalArgumentException("--catch names signals of a process; what counts as an error of a machine "
+                    + "says --detect");
+        }
         Set<Detector> on = detectors.isEmpty() ? VmOptions.DETECTORS_DEFAULT : Set.copyOf(detectors);
         requireHistory();
         VmOptions machine =
@@ -93,7 +97,7 @@ final class VmCommand implements Callable<Integer> {
         Protection protection = new Protection(options, Protection.Origin.FOUND);
         if (network == NetworkMode.hold) {
             requireShortHistory();
-            protection.tellNetworkDelay();
+            protection.holdsNetwork();
         }
         return protection.run(new Backstep.Context().machine(socket, machine));
     }
