@@ -18,6 +18,6 @@ final class Seed {
 
     /** A generator of its own for one of many tries. */
     static SplittableRandom random(long seed, int index) {
-        return new SplittableRandom(seed + 0x9e3779b97f4a7c15L * index);
+        return new SplittableRandom(new SplittableRandom(seed + index).nextLong()); // near seeds give shifted sequences
     }
 }

@@ -164,6 +164,7 @@ public final class GuestVm implements AutoCloseable {
     /** Gives the guest one of the commands in {@code src/test/guest/control} and waits for its answer, which must be a good one. */
     public void command(String command) {
         String word = command.split(" ")[0];
+        control.skip(); // a rollback may have an earlier answer given again
         control.send(command);
         String answer = control.next("an answer to '" + command + "'", LIMIT, line -> line);
         if (!answer.equals("ok " + word)) {
@@ -179,6 +180,11 @@ public final class GuestVm implements AutoCloseable {
     /** The same, within a limit. */
     public long awaitBeat(Duration limit) {
         return beats.next("a heartbeat", limit, Long::valueOf);
+    }
+
+    /** How many heartbeats came; a rollback may leave one cut. */
+    public int beatCount() {
+        return beats.lines().size();
     }
 
     /** All numbers of heartbeats that came. */
