@@ -77,12 +77,12 @@ final class TroubledGuest implements AutoCloseable {
     private static final int EVERY = 500;
     private static final int STEPS = 120000;
     private static final int LAST_CALL = 90000; // later errors might not be noticed before the end
-    private static final Object[] COMPUTATION = {7, STEPS, 48, EVERY};
-    private static final String COMPUTED = "fffbd21c3e1bb071";
+    private static final Object[] COMPUTATION = {7, STEPS, 80, EVERY};
+    private static final String COMPUTED = "7a3883a22b02a429";
     private static final Duration KEPT = Duration.ofSeconds(5);
     private static final Duration HANG_AFTER = Duration.ofMillis(1500);
     private static final Duration NOTICED_WITHIN = Duration.ofSeconds(20);
-    private static final Duration HARMLESS_AFTER = Duration.ofSeconds(3);
+    private static final Duration HARMLESS_AFTER = Duration.ofMillis(1500);
     private static final Duration STUCK_AFTER = Duration.ofSeconds(30);
     private static final double MARGIN_MS = 500;
     private static final Pattern STEP = Pattern.compile("step (\\d+) digest [0-9a-f]{16}");
@@ -188,7 +188,8 @@ final class TroubledGuest implements AutoCloseable {
         boolean settled = getsOn(trouble);
         DetectionRecord first = detections().get(0);
         double latencyMs = first.atMs() - faultMs;
-        trouble.tell(String.format("%s after %.0f ms, %d rollbacks", first.detector(), latencyMs, rollbacks().size()));
+        List<Long> ages = rollbacks().stream().map(rollback -> Math.round(rollback.ageMs())).toList();
+        trouble.tell(String.format("%s after %.0f ms, rolled back by %s ms", first.detector(), latencyMs, ages));
         if (givenUp()) {
             boolean inReach = faultMs == 0 || latencyMs < KEPT.toMillis() - MARGIN_MS;
             trouble.outcome = inReach ? Outcome.WRONG : Outcome.OUT_OF_REACH;
