@@ -83,7 +83,7 @@ final class TroubledGuest implements AutoCloseable {
     private static final Duration HANG_AFTER = Duration.ofMillis(1500);
     private static final Duration NOTICED_WITHIN = Duration.ofSeconds(20);
     private static final Duration HARMLESS_AFTER = Duration.ofMillis(1500);
-    private static final Duration STUCK_AFTER = Duration.ofSeconds(30);
+    private static final Duration STUCK_AFTER = Duration.ofSeconds(60);
     private static final double MARGIN_MS = 500;
     private static final Pattern STEP = Pattern.compile("step (\\d+) digest [0-9a-f]{16}");
     private static final Pattern RESULT = Pattern.compile("result ([0-9a-f]{16})");
@@ -112,6 +112,7 @@ final class TroubledGuest implements AutoCloseable {
             troubles.add(trouble);
             trouble.tell("at step " + step());
             goesOn = trouble.kind == Kind.CORRUPTION ? corrupt(trouble) : command(trouble);
+            System.out.println("VmSoakIT: QEMU " + guest.pid() + " until now: " + trouble);
         }
         judge();
         letGo();
@@ -140,7 +141,11 @@ final class TroubledGuest implements AutoCloseable {
     private boolean command(Trouble trouble) {
         protect();
         faultMs = 0; // always younger than what is kept
-        relay.awaitPassed();
+        if (!Await.within(NOTICED_WITHIN, relay::hasPassed)) {
+            trouble.outcome = Outcome.WRONG;
+            trouble.tell("no heartbeat reaches its listener; " + beats() + "; " + guest.beatCount() + relay + tail());
+            return false;
+        }
         Await.pause(random.nextLong(100, 600));
         guest.command(trouble.kind == Kind.PANIC ? "panic" : "hang");
         if (!Await.within(NOTICED_WITHIN, () -> !detections().isEmpty())) {
@@ -177,7 +182,8 @@ final class TroubledGuest implements AutoCloseable {
         int goal = Math.min(step() + 2 * EVERY, STEPS);
         if (!Await.within(STUCK_AFTER, () -> step() >= goal || givenUp()) || givenUp()) {
             trouble.outcome = Outcome.WRONG;
-            trouble.tell("does not get on to step " + goal + "; " + beats() + "; " + detections() + rollbacks() + tail());
+            trouble.tell("does not get on to step " + goal + "; " + beats() + "; " + detections() + rollbacks() + tail()
+                    + registers() + registers());
             return false;
         }
         return true;
@@ -282,6 +288,17 @@ final class TroubledGuest implements AutoCloseable {
         int before = guest.beatCount();
         Await.pause(2 * HANG_AFTER.toMillis());
         return guest.beatCount() - before + " beats in " + 2 * HANG_AFTER.toMillis() + " ms";
+    }
+
+    /** Where the processor is, and its interrupt controller. */
+    private String registers() {
+        StringBuilder text = new StringBuilder();
+        for (String question : List.of("info registers", "info lapic")) {
+            String answer = guest.qmp("{\"execute\": \"human-monitor-command\", \"arguments\": {\"command-line\": \"" + question
+                    + "\"}}").text("return");
+            answer.lines().filter(line -> line.matches("(RIP|LVTT|SPIV|Timer|ISR|IRR).*")).forEach(line -> text.append("; ").append(line.trim()));
+        }
+        return text.toString();
     }
 
     private String tail() {

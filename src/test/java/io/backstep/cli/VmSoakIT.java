@@ -29,7 +29,7 @@ class VmSoakIT {
     private static final int ROLLBACKS = Integer.getInteger("backstep.vm.rollbacks", 500);
     private static final int ERRORS = Integer.getInteger("backstep.vm.errors", 200);
     private static final int ERRORS_PER_GUEST = 10;
-    private static final int WARM_UP = 20;
+    private static final int WARM_UP = 200; // until JVMs have grown and QEMU has its event descriptors
     private static final int STEPS = 4000;
     private static final int LAST_CALL = 3000; // a rollback must not take the result back
     private static final String COMPUTATION = "compute 7 4000 4 50";

@@ -9,8 +9,8 @@ import java.nio.ByteBuffer;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.TimeUnit;
 
 /** Passes a guest's heartbeats on to those who listen at a socket, one after the other. */
 public final class BeatRelay implements AutoCloseable {
@@ -74,16 +74,14 @@ public final class BeatRelay implements AutoCloseable {
         }
     }
 
-    /** Waits until a few beats have reached the listener. */
-    public void awaitPassed() {
-        try {
-            if (!passed.await(GuestVm.LIMIT.toSeconds(), TimeUnit.SECONDS)) {
-                throw new AssertionError("no beats within " + GuestVm.LIMIT.toSeconds() + " s");
-            }
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw new AssertionError("interrupted", e);
-        }
+    /** Whether a few beats have reached the listener. */
+    public boolean hasPassed() {
+        return passed.getCount() == 0;
+    }
+
+    @Override
+    public String toString() {
+        return thread.getState() + Arrays.toString(thread.getStackTrace());
     }
 
     @Override
