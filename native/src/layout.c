@@ -248,6 +248,11 @@ int bs_layout_register_one(struct bs_process *p, const struct bs_mapping *mappin
     return result < 0 ? result : clear_marks(p);
 }
 
+/* A target that runs may take away what was read; what it has in its place is seen in the pause. */
+static bool has_gone(const struct bs_process *p, int result) {
+    return !bs_all_stand(p) && (result == -EINVAL || result == -ENOMEM);
+}
+
 int bs_layout_adopt(struct bs_process *p) {
     int result = 0;
     p->layout_changed =
@@ -268,7 +273,8 @@ int bs_layout_adopt(struct bs_process *p) {
         if (mapping->inode && (result = remember_file(p, mapping)) < 0) {
             return result;
         }
-        if (!(mapping->flags & MAPPING_SHARED) && (result = bs_layout_register_one(p, mapping)) < 0) {
+        if (!(mapping->flags & MAPPING_SHARED) && (result = bs_layout_register_one(p, mapping)) < 0 &&
+            !has_gone(p, result)) {
             return result;
         }
     }

@@ -13,9 +13,8 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "backstep",
         description =
-                "Keeps micro-checkpoints of a running program in memory and rolls it back in place when a transient "
-                + "fault is "
-                + "noticed.",
+                "Keeps micro-checkpoints of a running program or virtual machine in memory and rolls it back in place "
+                + "when a transient fault is noticed.",
         mixinStandardHelpOptions = true, versionProvider = Main.Version.class,
         subcommands = {RunCommand.class, AttachCommand.class, VmCommand.class, DiskCommand.class, CtlCommand.class,
             CheckCommand.class, RetainCommand.class},
