@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "random.h"
 #include "test.h"
 
 #define PAGES 600 /* of each kind */
@@ -24,7 +25,6 @@
 
 enum kind { PRIVATE, SHARED, FILE_COPY };
 
-static uint64_t seed;
 static unsigned char *memory[KINDS]; /* mapped at the same place in the other process, which alone touches it */
 static int files[KINDS];
 static int commands[2], answers[2];
@@ -35,13 +35,6 @@ static unsigned char frames[ALL][BS_PAGE_SIZE];
 static uint64_t frame_addresses[ALL];
 static unsigned char mirror[ALL][BS_PAGE_SIZE];
 static unsigned char found[ALL][BS_PAGE_SIZE];
-
-static uint64_t next_random(void) {
-    uint64_t z = (seed += 0x9e3779b97f4a7c15ULL);
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
-    return z ^ (z >> 31);
-}
 
 /* ---- the machine's process --------------------------------------------------------------------------------------- */
 

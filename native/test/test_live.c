@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "random.h"
 #include "test.h"
 
 #define FRAMES 65536ULL
@@ -21,17 +22,9 @@
 #define ROUNDS 20
 #define LIVE_ROUNDS 4
 
-static uint64_t seed;
 static uint64_t frames[FRAMES];
 static uint64_t mirrored[SLOTS]; /* a page number, or 0; open addressing */
 static char *mirror;
-
-static uint64_t next_random(void) {
-    uint64_t z = (seed += 0x9e3779b97f4a7c15ULL);
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
-    return z ^ (z >> 31);
-}
 
 static void sleep_us(uint64_t us) {
     struct timespec time = {(time_t) (us / 1000000), (long) (us % 1000000 * 1000)};

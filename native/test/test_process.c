@@ -18,24 +18,17 @@
 #include <unistd.h>
 #include <elf.h>
 
+#include "random.h"
 #include "test.h"
 
 #define FRAMES 131072ULL
 
 static const char *victims;
-static uint64_t seed;
 static char *arena;
 static uint64_t frame_list[FRAMES]; /* the upper half is for pages that are saved while the victim runs */
 static int cow;
 static uint64_t faults;
 static int refused;
-
-static uint64_t next_random(void) {
-    uint64_t z = (seed += 0x9e3779b97f4a7c15ULL);
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
-    return z ^ (z >> 31);
-}
 
 static uint64_t now_ns(void) {
     struct timespec now;

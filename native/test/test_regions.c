@@ -9,26 +9,19 @@
 #include <sys/mman.h>
 #include <time.h>
 
+#include "random.h"
 #include "test.h"
 
 #define PAGES 600
 #define ROUNDS 3000
 #define MOMENTS 4
 
-static uint64_t seed;
 static unsigned char *memory;                                /* two regions with a gap between */
 static unsigned char moments[MOMENTS][PAGES * BS_PAGE_SIZE]; /* newest first */
 static unsigned char changed[MOMENTS][PAGES];                /* since that moment, as captures told */
 static unsigned char frames[PAGES][BS_PAGE_SIZE];
 static uint64_t frame_addresses[PAGES];
 static unsigned char mirror[PAGES * BS_PAGE_SIZE]; /* made of what captures gave */
-
-static uint64_t next_random(void) {
-    uint64_t z = (seed += 0x9e3779b97f4a7c15ULL);
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
-    return z ^ (z >> 31);
-}
 
 static uint64_t first_page(void) {
     return (uint64_t) (uintptr_t) memory / BS_PAGE_SIZE;

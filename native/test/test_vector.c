@@ -5,20 +5,13 @@
 #include <string.h>
 #include <time.h>
 
+#include "random.h"
 #include "test.h"
 #include "vector.h"
 
 #define PAGES 200
 #define ROUNDS 20000
 
-static uint64_t seed;
-
-static uint64_t next_random(void) {
-    uint64_t z = (seed += 0x9e3779b97f4a7c15ULL);
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
-    return z ^ (z >> 31);
-}
 
 static void fill(struct bs_vector *ranges, char *map) {
     ranges->size = 0;
