@@ -63,8 +63,9 @@ public interface Target extends AutoCloseable {
     void lookBack(PageRanges written, PreImages saved);
 
     /**
-     * First half of a rollback: halts the target, makes sure that it can be given this state, undoes changes to its
-     * layout, and tells which pages were written (or dropped) since the last capture.
+     * First half of a rollback, after {@link #lookBack}: makes sure that the target, which stands since then, can be
+     * given this state, undoes changes to its layout, and tells which pages were written (or dropped) since the last
+     * capture.
      *
      * @param saved gets what the target saved by itself since then; the frames stay its own
      * @throws BackstepException REFUSED: nothing was touched; BROKEN: the target must not run on.

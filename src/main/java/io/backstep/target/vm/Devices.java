@@ -82,11 +82,6 @@ final class Devices {
         }
     }
 
-    /** After a refusal that came later than {@link #prepareLoad}. */
-    void cancelLoad() {
-        monitor.execute("blockdev-del", Map.of("node-name", NODE));
-    }
-
     private void awaitJob() {
         while (true) {
             for (Object job : (List<?>) monitor.execute("query-jobs")) {

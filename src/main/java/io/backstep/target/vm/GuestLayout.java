@@ -121,20 +121,4 @@ record GuestLayout(List<RamBlock> blocks, List<Range> ranges, List<String> unpla
                 monitor.executeForPeople("gpa2hva 0x" + Long.toHexString(range.guestAddress)).trim());
         return match.matches() ? OptionalLong.of(Long.decode(match.group(2)) - range.offset) : OptionalLong.empty();
     }
-
-    /** The guest-physical address that shows this byte of QEMU's process, if one does. */
-    OptionalLong guestAddress(long hostAddress) {
-        for (Range range : ranges) {
-            long offset = hostAddress - range.hostAddress();
-            if (offset >= 0 && offset < range.lengthBytes) {
-                return OptionalLong.of(range.guestAddress + offset);
-            }
-        }
-        return OptionalLong.empty();
-    }
-
-    /** Bytes of all blocks. */
-    long totalBytes() {
-        return blocks.stream().mapToLong(RamBlock::lengthBytes).sum();
-    }
 }

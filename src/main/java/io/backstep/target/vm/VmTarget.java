@@ -91,12 +91,13 @@ public final class VmTarget implements Target {
             netdevs.forEach(netdev -> notRestored.add("network " + netdev + ": what the guest sends goes out at once, and "
                     + "again after a rollback"));
         }
-        actionsBefore = new ArrayList<>(network.undo());
-        actionsBefore.add(ACTIONS_BEFORE);
+        actionsBefore = new ArrayList<>(List.of(ACTIONS_BEFORE));
         if (detectors.needResets()) {
             actionsBefore.add(new Standby.Command("set-action", Map.of("reboot", rebootActionOf(pid))));
         }
-        standby = new Standby(socket, actionsBefore, files.directory());
+        List<Standby.Command> untie = new ArrayList<>(network.undo());
+        untie.addAll(actionsBefore);
+        standby = new Standby(socket, untie, files.directory());
         run = new MachineRun(monitor, detectors, standby);
     }
 
@@ -356,17 +357,13 @@ public final class VmTarget implements Target {
         restoreWords.written(written);
     }
 
+    /** The machine has stood since {@link #lookBack}, so what that found still holds. */
     @Override
     public void beginRollback(ExecutionState state, PageRanges written, PreImages saved) {
-        halt();
+        saved.clear();
         disks.require(((MachineState) state).mark());
         devices.prepareLoad((MachineState) state);
-        try {
-            lookBack(written, saved);
-        } catch (BackstepException e) {
-            devices.cancelLoad();
-            throw e;
-        }
+        restoreWords.written(written);
         spoiled.clear();
         isLoaded = false;
     }
@@ -424,13 +421,7 @@ public final class VmTarget implements Target {
     @Override
     public void stopTracking() {
         forget();
-        try {
-            network.tearDown();
-        } catch (BackstepException e) {
-            if (e.reason() != Reason.GONE) { // awaiting it tells
-                throw e;
-            }
-        }
+        unlessGone(network::tearDown);
     }
 
     private void forget() {
@@ -445,13 +436,14 @@ public final class VmTarget implements Target {
     public void kill() {
         if (!ended && !closed) {
             ended = true;
-            quit();
+            unlessGone(() -> monitor.execute("quit"));
         }
     }
 
-    private void quit() {
+    /** That QEMU has ended, awaiting the machine tells. */
+    private static void unlessGone(Runnable step) {
         try {
-            monitor.execute("quit");
+            step.run();
         } catch (BackstepException e) {
             if (e.reason() != Reason.GONE) {
                 throw e;
@@ -485,7 +477,7 @@ public final class VmTarget implements Target {
         closed = true;
         forget();
         if (!ended) {
-            letGo();
+            unlessGone(this::letGo);
         }
         disks.close();
         hangs.close();
@@ -500,15 +492,8 @@ public final class VmTarget implements Target {
     }
 
     private void letGo() {
-        try {
-            run.goOn();
-            network.tearDown();
-            actionsBefore.subList(network.undo().size(), actionsBefore.size())
-                    .forEach(command -> monitor.execute(command.name(), command.arguments()));
-        } catch (BackstepException e) {
-            if (e.reason() != Reason.GONE) {
-                throw e;
-            }
-        }
+        run.goOn();
+        network.tearDown();
+        actionsBefore.forEach(command -> monitor.execute(command.name(), command.arguments()));
     }
 }
