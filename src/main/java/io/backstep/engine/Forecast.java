@@ -6,6 +6,7 @@ import java.util.List;
 import io.backstep.core.Capture;
 import io.backstep.core.LongVector;
 import io.backstep.core.PageRanges;
+import io.backstep.core.Phase;
 import io.backstep.predict.Prediction;
 import io.backstep.predict.Predictor;
 import io.backstep.predict.Prices;
@@ -15,6 +16,11 @@ import org.HdrHistogram.Histogram;
 final class Forecast implements AutoCloseable {
     private static final double NS_PER_MS = 1e6;
     private static final int PERMILLE = 1000;
+    /** Of the newest pause in the price of a copy, and of so few pages none. */
+    private static final double WEIGHT = 0.125;
+    private static final long FEW_PAGES = 64;
+    /** How far the price may go from that of the host, as a factor: a pause that was disturbed shall not decide all. */
+    private static final double FARTHEST = 4;
     private static final int DIGITS = 3;
 
     private final Prediction prediction;
@@ -31,11 +37,13 @@ final class Forecast implements AutoCloseable {
     private long hits;
     private long written;
     private long lastFaults;
+    private double copyNs;
 
     Forecast(Prediction prediction, Prices prices) {
         this.prediction = prediction;
         this.prices = prices;
         this.predictor = prediction.newPredictor(prices);
+        copyNs = prices.copyNs();
     }
 
     /** The pages to leave writable from the coming capture on. */
@@ -68,9 +76,19 @@ final class Forecast implements AutoCloseable {
         LongVector nowWritten = written(capture);
         score(predicted, predicted + copied - pages.size(), nowWritten.size());
         double guarded = Math.max(Math.max(1, pages.size() - predicted), capture.copiedAhead());
-        predictor.observe(nowWritten, 1 - capture.copiedAhead() / guarded);
+        learnPrice(capture, copied - capture.copiedAhead());
+        predictor.observe(nowWritten, 1 - capture.copiedAhead() / guarded, copyNs);
         leftWritable.copyFrom(asked);
         return nowWritten.size() + capture.saved().pages().size() - capture.saved().frameCount();
+    }
+
+    /** The host's price is that of one thread alone; in a pause two may share the work, and caches be warm or cold. */
+    private void learnPrice(Capture capture, long copiedInPause) {
+        if (copiedInPause >= FEW_PAGES) {
+            double now = (double) capture.phaseNs(Phase.COPY) / copiedInPause;
+            double bounded = Math.min(prices.copyNs() * FARTHEST, Math.max(prices.copyNs() / FARTHEST, now));
+            copyNs += WEIGHT * (bounded - copyNs);
+        }
     }
 
     private void score(long nowHit, long nowUnprotected, long nowWritten) {
@@ -92,7 +110,7 @@ final class Forecast implements AutoCloseable {
     }
 
     private double savedNs(long hit, long leftUnprotected) {
-        return hit * prices.faultNs() - (leftUnprotected - hit) * prices.copyNs();
+        return hit * prices.faultNs() - (leftUnprotected - hit) * copyNs;
     }
 
     /** What the first writes to protected pages cost the target in the last interval, at this host's prices. */

@@ -40,12 +40,14 @@ final class CheapestPages implements Predictor {
     private LongVector next = new LongVector();
     private final PageRanges last = new PageRanges();
     private double lateShare;
+    private double copyNs;
     private double gapSeen;
     private double gapWritten;
     private long gapPages;
 
     CheapestPages(Prices prices) {
         this.prices = prices;
+        copyNs = prices.copyNs();
         forget();
     }
 
@@ -63,7 +65,8 @@ final class CheapestPages implements Predictor {
     }
 
     @Override
-    public void observe(LongVector nowWritten, double late) {
+    public void observe(LongVector nowWritten, double late, double nowCopyNs) {
+        copyNs = nowCopyNs;
         lateShare += LATE_WEIGHT * (late - lateShare);
         for (int pattern = 0; pattern < PATTERNS; pattern++) {
             seen[pattern] = Math.max(seen[pattern] * FADE, Double.MIN_NORMAL);
@@ -107,11 +110,11 @@ final class CheapestPages implements Predictor {
 
     @Override
     public void predict(PageRanges into) {
-        double guarded = prices.faultNs() + (lateShare + (1 - lateShare) * AHEAD) * prices.copyNs();
+        double guarded = prices.faultNs() + (lateShare + (1 - lateShare) * AHEAD) * copyNs;
         for (int pattern = 0; pattern < PATTERNS; pattern++) {
-            gain[pattern] = written[pattern] / seen[pattern] * guarded - prices.copyNs();
+            gain[pattern] = written[pattern] / seen[pattern] * guarded - copyNs;
         }
-        double gapPage = gapWritten / gapSeen * prices.copyNs();
+        double gapPage = gapWritten / gapSeen * copyNs;
         into.clear();
         gapPages = 0;
         long first = 0;

@@ -13,7 +13,7 @@ final class LastWritten implements Predictor {
     private final PageRanges last = new PageRanges();
 
     @Override
-    public void observe(LongVector written, double late) {
+    public void observe(LongVector written, double late, double copyNs) {
         last.clear();
         for (long i = 0; i < written.size(); i++) {
             last.add(written.get(i), written.get(i) + 1);

@@ -7,7 +7,7 @@ import io.backstep.core.PageRanges;
 /** Expects nothing: each page costs a fault in each interval in which it is written. */
 final class NoPrediction implements Predictor {
     @Override
-    public void observe(LongVector written, double late) {
+    public void observe(LongVector written, double late, double copyNs) {
     }
 
     @Override

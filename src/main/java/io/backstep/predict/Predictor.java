@@ -15,8 +15,9 @@ public interface Predictor extends AutoCloseable {
      *
      * @param written the pages that were written; they ascend
      * @param late the share of the protected ones among them that had to be copied in the pause, and not before it
+     * @param copyNs what the copy of a page adds to a pause, by what pauses took up to now
      */
-    void observe(LongVector written, double late);
+    void observe(LongVector written, double late, double copyNs);
 
     /** Fills in the pages that are expected to be written in the coming interval. */
     void predict(PageRanges into);

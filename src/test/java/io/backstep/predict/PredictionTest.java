@@ -106,8 +106,8 @@ class PredictionTest {
                 Predictor cheap = Prediction.COST.newPredictor(new Prices(100, 900, 500))) {
             for (int i = 0; i < 50; i++) {
                 fill(page -> random.nextInt(2) == 0);
-                dear.observe(written, 1);
-                cheap.observe(written, 1);
+                dear.observe(written, 1, 900);
+                cheap.observe(written, 1, 900);
             }
             dear.predict(predicted);
             assertTrue(predicted.pageCount() > PAGES * 9 / 10, predicted.pageCount() + " pages");
@@ -117,13 +117,30 @@ class PredictionTest {
     }
 
     @Test
+    void shouldWeighByWhatCopiesTakeInPausesAndNotByWhatTheyTookAtTheStart() {
+        SplittableRandom random = new SplittableRandom(7);
+        try (Predictor asAtTheStart = Prediction.COST.newPredictor(PRICES);
+                Predictor cheaper = Prediction.COST.newPredictor(PRICES)) {
+            for (int i = 0; i < 50; i++) {
+                fill(page -> random.nextInt(4) == 0);
+                asAtTheStart.observe(written, 1, PRICES.copyNs());
+                cheaper.observe(written, 1, PRICES.copyNs() / 4);
+            }
+            asAtTheStart.predict(predicted);
+            assertTrue(predicted.pageCount() < PAGES / 10, predicted.pageCount() + " pages");
+            cheaper.predict(predicted);
+            assertTrue(predicted.pageCount() > PAGES / 2, predicted.pageCount() + " pages");
+        }
+    }
+
+    @Test
     void shouldNotInterruptTheScanForLessThanThatCosts() {
         try (Predictor dear = Prediction.COST.newPredictor(new Prices(1_400, 900, 1e6));
                 Predictor cheap = Prediction.COST.newPredictor(new Prices(1_400, 900, 0))) {
             for (int i = 0; i < 20; i++) {
                 fill(page -> page % 50 == 0);
-                dear.observe(written, 1);
-                cheap.observe(written, 1);
+                dear.observe(written, 1, 900);
+                cheap.observe(written, 1, 900);
             }
             dear.predict(predicted);
             assertTrue(predicted.isEmpty());
@@ -140,7 +157,7 @@ class PredictionTest {
 
     private void observe(Predictor predictor, LongPredicate isWritten) {
         fill(isWritten);
-        predictor.observe(written, 1);
+        predictor.observe(written, 1, 900);
     }
 
     private void fill(LongPredicate isWritten) {

@@ -54,7 +54,7 @@ public class Prophecy {
     @Benchmark
     public long observeAndPredict() {
         turn = (turn + 1) % SETS;
-        asked.observe(written[turn], 1);
+        asked.observe(written[turn], 1, 700);
         asked.predict(predicted);
         return predicted.rangeCount();
     }
