@@ -251,6 +251,7 @@ int bs_track_complete(struct bs_process *p); /* what the scan found is dealt wit
 int bs_scan(struct bs_process *p, bool with_layout,
             bool *overlooked); /* fills held and written, re-protects; registers what was overlooked */
 int bs_scan_lost(struct bs_process *p, uint64_t start, uint64_t end); /* fills lost */
+int bs_scan_fresh(struct bs_process *p, size_t *pages); /* counts what is there in new mappings outside of files */
 /* Of a running target, memory outside of files: how much was written of what is not predicted. Changes nothing. */
 int bs_scan_count(struct bs_process *p, size_t *pages);
 /* The same pages: protects, and carries what it found; only what had no content at the last capture, if asked. */

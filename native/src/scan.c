@@ -90,6 +90,32 @@ int bs_scan_lost(struct bs_process *p, uint64_t start, uint64_t end) {
     return walk(p, &unregistered, regions, REGIONS_AT_ONCE_IN_FILE, visit_lost);
 }
 
+static bool is_known(const struct bs_process *p, const struct bs_mapping *mapping, size_t *cursor) {
+    size_t count;
+    const struct bs_mapping *known = bs_mappings_of(p, &count);
+    while (*cursor < count && known[*cursor].start < mapping->start) {
+        ++*cursor;
+    }
+    return *cursor < count && memcmp(known + *cursor, mapping, sizeof *mapping) == 0;
+}
+
+/* Of the mappings just read. The target may be changing them. */
+int bs_scan_fresh(struct bs_process *p, size_t *pages) {
+    const struct bs_mapping *mapping = (const struct bs_mapping *) p->fresh.data;
+    size_t cursor = 0;
+    *pages = 0;
+    for (size_t i = 0; i < p->fresh.size / sizeof *mapping; i++, mapping++) {
+        if (mapping->inode == 0 && !(mapping->flags & MAPPING_SHARED) && !is_known(p, mapping, &cursor)) {
+            int result = bs_scan_lost(p, mapping->start, mapping->end);
+            if (result < 0) {
+                return result;
+            }
+            *pages += bs_ranges_pages(&p->lost);
+        }
+    }
+    return 0;
+}
+
 /* ---- files ------------------------------------------------------------------------------------------------------- */
 
 static int add(struct bs_vector *ranges, const struct page_region *region) {
