@@ -2,6 +2,7 @@
 package io.backstep.bench.vm;
 
 import java.util.EnumMap;
+import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.CountDownLatch;
 
@@ -26,7 +27,9 @@ import io.backstep.target.vm.VmTarget;
 
 /** A guest under protection as {@code backstep vm} has it, by a thread of its own, each pause looked at. Closing lets it go. */
 final class Protection implements AutoCloseable {
-    private static final HostPrices HOST = HostPrices.measure();
+    private static final Discipline DISCIPLINE =
+            Discipline.valueOf(System.getenv().getOrDefault("CAPTURE", "copy").toUpperCase(Locale.ROOT));
+    private static final HostPrices HOST = HostPrices.measure(DISCIPLINE);
     private static final Prices PRICES = new Prices(HOST.faultNs(), HOST.copyNs(), 2 * HOST.scanNs());
     private static final VmOptions OPTIONS = new VmOptions(VmOptions.DEFAULT.pid(), VmOptions.DEFAULT.exchange(),
             VmOptions.DETECTORS_DEFAULT, true, VmOptions.HANG_AFTER_NS_DEFAULT, null, true);
@@ -46,7 +49,7 @@ final class Protection implements AutoCloseable {
 
         private void add(Capture capture) {
             ms.add(capture.pauseNs() / 1e6);
-            pages.add(capture.pages().size());
+            pages.add(capture.pages().size() + capture.saved().pages().size());
             parts.forEach((phase, sample) -> sample.add(capture.phaseNs(phase) / 1e6));
         }
     }
@@ -86,9 +89,9 @@ final class Protection implements AutoCloseable {
 
     private void protect(Guest guest, long intervalNs) {
         try (Engine own = new Engine(
-                new EngineOptions(intervalNs, true, Discipline.COPY, Prediction.COST, PRICES, Long.MAX_VALUE,
+                new EngineOptions(intervalNs, DISCIPLINE == Discipline.COPY, DISCIPLINE, Prediction.COST, PRICES, Long.MAX_VALUE,
                         Redundancy.OFF, Long.MAX_VALUE),
-                new Window(VmTarget.attach(guest.socket(), OPTIONS, DiskServers.SERVED)),
+                new Window(VmTarget.attach(guest.socket(), OPTIONS, DISCIPLINE, DiskServers.SERVED)),
                 new KeepLast(Backstep.Context.KEEP_DEFAULT),
                 Long.MAX_VALUE, FaultPlan.NONE, new EngineListener() { }, System::nanoTime)) {
             own.onStart();
