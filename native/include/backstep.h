@@ -393,7 +393,7 @@ BS_API int bs_guest_open(int32_t pid, bs_cow *cow, uint64_t *interrupted_ns, bs_
 
 /*
  * Tracks whole pages of its memory, private or shared, which nobody writes now. What has content is part of the next
- * capture. Huge pages of hugetlbfs are BS_EUNFIT, and so is memory whose writes the kernel cannot hold.
+ * capture. Huge pages of hugetlbfs are BS_EUNFIT, and so are, where writes are held, files that do not lie in memory.
  */
 BS_API int bs_guest_add(bs_guest *guest, uint64_t address, uint64_t length);
 

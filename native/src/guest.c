@@ -173,7 +173,7 @@ static int go_through(bs_guest *g, uint64_t address, uint64_t length, struct bs_
             uint64_t part_end = end < range_end ? end : range_end;
             struct bs_shown part = {-1, offset + (reached - start), reached, part_end - reached};
             if (g->cow) {
-                result = bs_guest_hold(g, &part, inode != 0, protection[3] == 's');
+                result = bs_guest_hold(g, &part, inode != 0);
             } else if (inode != 0) {
                 result = add_mapping(g, name, protection[3] == 's', part, content);
             }

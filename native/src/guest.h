@@ -38,7 +38,7 @@ int bs_guest_drop(bs_guest *g, const uint64_t *pages, size_t count);
 
 /* guest_held.c: in the cow discipline */
 int bs_guest_hold_writes(bs_guest *g, int uffd);
-int bs_guest_hold(bs_guest *g, const struct bs_shown *part, bool is_file, bool is_shared);
+int bs_guest_hold(bs_guest *g, const struct bs_shown *part, bool is_file);
 int bs_guest_capture_held(bs_guest *g, struct bs_capture *capture);
 void bs_guest_abandon_held(bs_guest *g);
 int bs_guest_look_back_held(bs_guest *g, struct bs_restore *restore);

@@ -28,7 +28,7 @@ int bs_guest_hold_writes(bs_guest *g, int uffd) {
     return result;
 }
 
-int bs_guest_hold(bs_guest *g, const struct bs_shown *part, bool is_file, bool is_shared) {
+int bs_guest_hold(bs_guest *g, const struct bs_shown *part, bool is_file) {
     uint64_t first = part->address / BS_PAGE_SIZE, end = first + part->length / BS_PAGE_SIZE;
     size_t count = g->cow->areas.size / sizeof(struct bs_cow_area);
     const struct bs_cow_area *areas = (const struct bs_cow_area *) g->cow->areas.data;
@@ -36,12 +36,6 @@ int bs_guest_hold(bs_guest *g, const struct bs_shown *part, bool is_file, bool i
         if (areas[i].pages.first < end && areas[i].pages.end > first) {
             return bs_fail(-EINVAL, "hold writes at %llx: tracked already", (unsigned long long) part->address);
         }
-    }
-    if (is_file && !is_shared) {
-        return bs_fail(BS_EUNFIT,
-                       "memory of the machine at %llx is a private copy of a file, whose writes cannot be held: use "
-                       "--capture copy",
-                       (unsigned long long) part->address);
     }
     bs_cow_hold(g->cow);
     int result = bs_cow_register(g->cow, first, end);

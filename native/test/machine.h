@@ -22,6 +22,7 @@ static unsigned char *memory[KINDS]; /* mapped at the same place in the other pr
 static int files[KINDS];
 static int commands[2], answers[2];
 static pid_t machine;
+static int gives_copies_back; /* then what the file has is seen again */
 
 /* ---- the machine's process --------------------------------------------------------------------------------------- */
 
@@ -32,7 +33,7 @@ static void give_back(int kind, uint64_t page) {
         CHECK(fallocate(files[kind], FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t) (page * BS_PAGE_SIZE),
                         (off_t) (run * BS_PAGE_SIZE)) == 0);
     }
-    if (kind != FILE_COPY) {
+    if (kind != FILE_COPY || gives_copies_back) {
         CHECK(madvise(memory[kind] + page * BS_PAGE_SIZE, run * BS_PAGE_SIZE, MADV_DONTNEED) == 0);
     }
 }

@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Held writes of another process, to private memory and to a memfd, against plain copies: random writes, memory given back,
+ * Held writes of another process, to memory that is private, of a memfd, or a private copy of one, against plain copies: random writes, memory given back,
  * captures that are given up, rollbacks and what is written in their midst, too few frames.
- * usage: test_guest_held [IGNORED] [SEED]
+ * usage: test_guest_held [DIRECTORY ON A DISK] [SEED]
  */
 #define _GNU_SOURCE
 #include <inttypes.h>
+#include <linux/magic.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <time.h>
 
 #include "machine.h"
 
-#define HELD (2 * PAGES) /* pages of the kinds whose writes can be held */
 #define ROUNDS 600
 #define MOMENTS 4
 #define FEW 64
@@ -66,7 +67,7 @@ static void check_saved(const struct bs_saved *saved) {
 static uint64_t choose_predicted(struct bs_range *into) {
     uint64_t count = next_random() % 8;
     for (uint64_t i = 0; i < count; i++) {
-        into[i].first = number_of(i * HELD / 8 + next_random() % 100);
+        into[i].first = number_of(i * ALL / 8 + next_random() % 100);
         into[i].end = into[i].first + 1 + next_random() % 20;
     }
     return count;
@@ -91,7 +92,7 @@ static void try_capture(struct bs_capture *c) {
 }
 
 static void compare(uint64_t lost) {
-    for (uint64_t index = 0; index < HELD && valid > 0 && lost == 0; index++) {
+    for (uint64_t index = 0; index < ALL && valid > 0 && lost == 0; index++) {
         if (!told[index] && memcmp(moments[0][index], found[index], BS_PAGE_SIZE) != 0) {
             fprintf(stderr, "page %" PRIu64 " of kind %" PRIu64 " was overlooked\n", index % PAGES, index / PAGES);
             CHECK(0);
@@ -149,7 +150,7 @@ static void capture(void) {
     lost_moments += saved.lost > 0;
     valid = saved.lost > 0 ? 1 : valid < MOMENTS ? valid + 1 : MOMENTS;
     for (int moment = 1; moment < MOMENTS; moment++) {
-        for (uint64_t index = 0; index < HELD; index++) {
+        for (uint64_t index = 0; index < ALL; index++) {
             changed[moment][index] |= told[index];
         }
     }
@@ -185,7 +186,7 @@ static void roll_back(int moment) {
     tell_ranges(restore.written, restore.written_count);
     CHECK_OK(bs_cow_saved(cow, 0, 0, &saved));
     check_saved(&saved);
-    for (uint64_t index = 0; index < HELD; index++) {
+    for (uint64_t index = 0; index < ALL; index++) {
         if (!changed[moment][index] && !told[index]) {
             continue;
         }
@@ -202,7 +203,7 @@ static void roll_back(int moment) {
         CHECK_OK(bs_guest_undo(guest));
     }
     look(found);
-    CHECK(memcmp(found, moments[moment], HELD * BS_PAGE_SIZE) == 0);
+    CHECK(memcmp(found, moments[moment], ALL * BS_PAGE_SIZE) == 0);
     memmove(moments[0], moments[moment], sizeof moments - (size_t) moment * sizeof moments[0]);
     memmove(changed[0], changed[moment], sizeof changed - (size_t) moment * sizeof changed[0]);
     memset(changed[0], 0, sizeof changed[0]);
@@ -265,11 +266,25 @@ static void should_let_writers_go_at_the_end(void) {
     PASSED("writers are let go at the end");
 }
 
+/* Null if that file system is in memory. */
+static unsigned char *map_disk(const char *directory) {
+    char path[4096];
+    struct statfs system;
+    snprintf(path, sizeof path, "%s/memory.%d", directory, (int) getpid());
+    int file = open(path, O_RDWR | O_CREAT | O_EXCL, 0600);
+    CHECK(file >= 0 && unlink(path) == 0 && fstatfs(file, &system) == 0 && ftruncate(file, BS_PAGE_SIZE) == 0);
+    unsigned char *mapped = mmap(NULL, BS_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    CHECK(mapped != MAP_FAILED);
+    return system.f_type == TMPFS_MAGIC ? NULL : mapped;
+}
+
 int main(int count, char **arguments) {
     setvbuf(stdout, NULL, _IOLBF, 0);
     seed = count > 2 ? strtoull(arguments[2], NULL, 10) : (uint64_t) time(NULL);
     printf("test_guest_held: seed %" PRIu64 "\n", seed);
     map_memory();
+    gives_copies_back = 1;
+    unsigned char *of_disk = map_disk(count > 1 ? arguments[1] : ".");
     start_machine();
     for (uint64_t i = 0; i < ALL; i++) {
         pool[i] = (uint64_t) (uintptr_t) arena[i];
@@ -288,11 +303,15 @@ int main(int count, char **arguments) {
     }
     CHECK_OK(opened);
     for (int kind = 0; kind < KINDS; kind++) {
-        int added = bs_guest_add(guest, (uint64_t) (uintptr_t) memory[kind], PAGES * BS_PAGE_SIZE);
-        CHECK(kind == FILE_COPY ? added == BS_EUNFIT : added == 0);
+        CHECK_OK(bs_guest_add(guest, (uint64_t) (uintptr_t) memory[kind], PAGES * BS_PAGE_SIZE));
         CHECK(bs_guest_add(guest, (uint64_t) (uintptr_t) memory[kind], BS_PAGE_SIZE) < 0);
     }
     CHECK(bs_guest_add(guest, BS_PAGE_SIZE, BS_PAGE_SIZE) == BS_EUNFIT);
+    if (of_disk) {
+        CHECK(bs_guest_add(guest, (uint64_t) (uintptr_t) of_disk, BS_PAGE_SIZE) == BS_EUNFIT);
+        CHECK(strstr(bs_last_error(), "a file on a disk") != NULL);
+        PASSED("memory in a file on a disk is refused");
+    }
     for (int round = 0; round < ROUNDS; round++) {
         capture();
         let_write_on();
