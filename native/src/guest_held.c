@@ -39,6 +39,12 @@ int bs_guest_hold(bs_guest *g, const struct bs_shown *part, bool is_file) {
     }
     bs_cow_hold(g->cow);
     int result = bs_cow_register(g->cow, first, end);
+    if (result == 0 && bs_cow_protect(g->cow, first, first + 1, true) == EINVAL) {
+        result = bs_fail(BS_EUNFIT,
+                         "memory of the machine at %llx lies on huge pages (hugetlbfs), of which no 4096 bytes can be "
+                         "protected by themselves",
+                         (unsigned long long) part->address);
+    }
     if (result == 0) {
         result = bs_cow_add_area(g->cow, first, end, is_file ? BS_COW_FILE : 0);
     }

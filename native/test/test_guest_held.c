@@ -19,6 +19,7 @@
 #define ROUNDS 600
 #define MOMENTS 4
 #define FEW 64
+#define HUGE_PAGE (2 << 20)
 
 static unsigned char moments[MOMENTS][ALL][BS_PAGE_SIZE]; /* newest first */
 static unsigned char changed[MOMENTS][ALL];               /* since that moment, as captures told */
@@ -278,6 +279,15 @@ static unsigned char *map_disk(const char *directory) {
     return system.f_type == TMPFS_MAGIC ? NULL : mapped;
 }
 
+/* Null if there are none. They are not touched. */
+static unsigned char *map_huge_page(void) {
+    int file = memfd_create("huge", MFD_HUGETLB);
+    unsigned char *mapped = file < 0 || ftruncate(file, HUGE_PAGE) < 0
+                                ? MAP_FAILED
+                                : mmap(NULL, HUGE_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, file, 0);
+    return mapped == MAP_FAILED ? NULL : mapped;
+}
+
 int main(int count, char **arguments) {
     setvbuf(stdout, NULL, _IOLBF, 0);
     seed = count > 2 ? strtoull(arguments[2], NULL, 10) : (uint64_t) time(NULL);
@@ -285,6 +295,7 @@ int main(int count, char **arguments) {
     map_memory();
     gives_copies_back = 1;
     unsigned char *of_disk = map_disk(count > 1 ? arguments[1] : ".");
+    unsigned char *of_huge_pages = map_huge_page();
     start_machine();
     for (uint64_t i = 0; i < ALL; i++) {
         pool[i] = (uint64_t) (uintptr_t) arena[i];
@@ -311,6 +322,11 @@ int main(int count, char **arguments) {
         CHECK(bs_guest_add(guest, (uint64_t) (uintptr_t) of_disk, BS_PAGE_SIZE) == BS_EUNFIT);
         CHECK(strstr(bs_last_error(), "a file on a disk") != NULL);
         PASSED("memory in a file on a disk is refused");
+    }
+    if (of_huge_pages) {
+        CHECK(bs_guest_add(guest, (uint64_t) (uintptr_t) of_huge_pages, HUGE_PAGE) == BS_EUNFIT);
+        CHECK(strstr(bs_last_error(), "huge pages") != NULL);
+        PASSED("memory on huge pages is refused");
     }
     for (int round = 0; round < ROUNDS; round++) {
         capture();
