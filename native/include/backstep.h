@@ -416,7 +416,7 @@ BS_API_VOID void bs_guest_capture_abandon(bs_guest *guest);
 BS_API int bs_guest_restore_begin(bs_guest *guest, struct bs_restore *restore);
 BS_API int bs_guest_restore_finish(bs_guest *guest, const struct bs_restore_pages *pages);
 
-/* Where writes are held: undoes all that was written since the last capture or rollback. */
+/* Where writes are held, after a rollback: undoes all that was written since. */
 BS_API int bs_guest_undo(bs_guest *guest);
 
 /* Tracking ends; the process goes on. */

@@ -181,17 +181,16 @@ int bs_guest_restore_held(bs_guest *g, const struct bs_restore_pages *pages) {
     return bs_cow_restore_end(g->cow, true);
 }
 
-/* Of what was found, pages that had content go to pages and frames, the others to the end of dropped. */
+/* Of what was found, pages that had content go to pages and frames, and the others behind them. */
 static int list_spoiled(bs_guest *g, size_t *count, size_t *dropped_count) {
     const uint64_t *pages = (const uint64_t *) g->cow->saved_pages.data;
     const uint64_t *frames = (const uint64_t *) g->cow->saved_frames.data;
     size_t all = g->cow->saved_pages.size / sizeof *pages;
-    g->pages.size = g->frames.size = *count = *dropped_count = 0;
-    uint64_t *into = bs_vector_extend(&g->pages, all * sizeof *into);
-    uint64_t *their_frames = bs_vector_extend(&g->frames, all * sizeof *into);
-    if (!into || !their_frames) {
+    *count = *dropped_count = 0;
+    if (bs_vector_reserve(&g->pages, all * sizeof *pages) < 0 || bs_vector_reserve(&g->frames, all * sizeof *pages) < 0) {
         return -ENOMEM;
     }
+    uint64_t *into = (uint64_t *) g->pages.data, *their_frames = (uint64_t *) g->frames.data;
     for (size_t i = 0; i < all; i++) {
         if (frames[i]) {
             into[*count] = pages[i];

@@ -199,6 +199,7 @@ static void roll_back(int moment) {
         }
     }
     CHECK_OK(bs_guest_restore_finish(guest, &writes));
+    CHECK_OK(bs_guest_undo(guest)); /* nothing was written */
     for (uint64_t again = next_random() % 3; again > 0; again--) {
         let_write(0); /* as devices do when they are loaded */
         CHECK_OK(bs_guest_undo(guest));

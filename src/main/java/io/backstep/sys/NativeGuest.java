@@ -77,7 +77,7 @@ public final class NativeGuest implements AutoCloseable {
         Codes.check(LibBackstep.bs_guest_restore_finish(handle, pages.address()));
     }
 
-    /** Where writes are held: undoes all that was written since the last capture or rollback. */
+    /** Where writes are held, after a rollback: undoes all that was written since. */
     public void undo() {
         Codes.check(LibBackstep.bs_guest_undo(handle));
     }

@@ -16,6 +16,7 @@ import java.util.stream.Stream;
 
 import io.backstep.vm.GuestSetup;
 import io.backstep.vm.GuestVm;
+import io.backstep.vm.MonitorRelay;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -216,6 +217,27 @@ class VmIT {
             }
             assertEquals(COMPUTED, guest.awaitResult());
             letGo(guest, protection);
+        }
+    }
+
+    /** Whatever it was doing: its writes are not held any more. */
+    @Test
+    void shouldNotHoldTheGuestWhenTheMonitorIsLost() {
+        sandbox.letSocketsStay();
+        try (GuestVm guest = GuestVm.setup().noDisk().victim("compute", COMPUTATION).start()) {
+            for (int i = 0; i < PANICS; i++) {
+                guest.awaitLine("step \\d+ .*");
+                try (MonitorRelay relay = new MonitorRelay(guest)) {
+                    Launch protection = sandbox.backstep("vm", "--qmp", relay.socket().toString(), "--pid",
+                            Integer.toString(guest.pid()), "--network", "pass", "--capture", "cow").start();
+                    sandbox.awaitProtected(guest.pid(), protection);
+                    Await.pause(random.nextLong(100, 400));
+                    relay.close();
+                    assertEquals(0, protection.status(), protection.describe());
+                }
+                guest.qmp("{\"execute\": \"cont\"}"); // it can have been lost in a pause
+            }
+            assertEquals(COMPUTED, guest.awaitResult());
         }
     }
 
