@@ -2,7 +2,6 @@
 package io.backstep.bench.vm;
 
 import java.util.EnumMap;
-import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.CountDownLatch;
 
@@ -27,10 +26,15 @@ import io.backstep.target.vm.VmTarget;
 
 /** A guest under protection as {@code backstep vm} has it, by a thread of its own, each pause looked at. Closing lets it go. */
 final class Protection implements AutoCloseable {
-    private static final Discipline DISCIPLINE =
-            Discipline.valueOf(System.getenv().getOrDefault("CAPTURE", "copy").toUpperCase(Locale.ROOT));
-    private static final HostPrices HOST = HostPrices.measure(DISCIPLINE);
-    private static final Prices PRICES = new Prices(HOST.faultNs(), HOST.copyNs(), 2 * HOST.scanNs());
+    private static final Map<Discipline, Prices> PRICES = new EnumMap<>(Discipline.class);
+
+    static {
+        for (Discipline discipline : Discipline.values()) {
+            HostPrices host = HostPrices.measure(discipline);
+            PRICES.put(discipline, new Prices(host.faultNs(), host.copyNs(), 2 * host.scanNs()));
+        }
+    }
+
     private static final VmOptions OPTIONS = new VmOptions(VmOptions.DEFAULT.pid(), VmOptions.DEFAULT.exchange(),
             VmOptions.DETECTORS_DEFAULT, true, VmOptions.HANG_AFTER_NS_DEFAULT, null, true);
 
@@ -76,8 +80,8 @@ final class Protection implements AutoCloseable {
     private Pauses into;
 
     /** Takes hold of a guest; returns when the first checkpoint is there. */
-    Protection(Guest guest, long intervalNs) {
-        thread = new Thread(() -> protect(guest, intervalNs), "protects");
+    Protection(Guest guest, long intervalNs, Discipline discipline) {
+        thread = new Thread(() -> protect(guest, intervalNs, discipline), "protects");
         thread.start();
         try {
             begun.await();
@@ -87,11 +91,11 @@ final class Protection implements AutoCloseable {
         check();
     }
 
-    private void protect(Guest guest, long intervalNs) {
+    private void protect(Guest guest, long intervalNs, Discipline discipline) {
         try (Engine own = new Engine(
-                new EngineOptions(intervalNs, DISCIPLINE == Discipline.COPY, DISCIPLINE, Prediction.COST, PRICES, Long.MAX_VALUE,
-                        Redundancy.OFF, Long.MAX_VALUE),
-                new Window(VmTarget.attach(guest.socket(), OPTIONS, DISCIPLINE, DiskServers.SERVED)),
+                new EngineOptions(intervalNs, discipline == Discipline.COPY, discipline, Prediction.COST,
+                        PRICES.get(discipline), Long.MAX_VALUE, Redundancy.OFF, Long.MAX_VALUE),
+                new Window(VmTarget.attach(guest.socket(), OPTIONS, discipline, DiskServers.SERVED)),
                 new KeepLast(Backstep.Context.KEEP_DEFAULT),
                 Long.MAX_VALUE, FaultPlan.NONE, new EngineListener() { }, System::nanoTime)) {
             own.onStart();
