@@ -40,6 +40,7 @@ int bs_cow_begin(struct bs_cow *cow, int uffd, const struct bs_cow_host *host) {
     struct uffdio_api api = {.api = UFFD_API, .features = UFFD_FEATURE_PAGEFAULT_FLAG_WP | more};
     cow->uffd = uffd;
     cow->host = *host;
+    cow->has_gaps = true;
     if (ioctl(uffd, UFFDIO_API, &api) < 0) {
         return bs_fail_errno("write-protection for process %d", (int) host->pid);
     }
@@ -209,7 +210,21 @@ static int take_in_before(void *context, const struct page_region *region) {
     return result;
 }
 
-static int look_through_file(struct bs_cow *cow, const struct bs_range *pages) {
+/* Of memory that has page tables everywhere, as it has once it was protected, this takes a fourth of the time. */
+static int take_in_open(void *context, const struct page_region *region) {
+    return bs_ranges_add(context, region->start / BS_PAGE_SIZE, region->end / BS_PAGE_SIZE);
+}
+
+static int look_for_open(struct bs_cow *cow, const struct bs_range *pages) {
+    struct page_region regions[REGIONS_AT_ONCE];
+    struct bs_walk unmarked = {.start = pages->first * BS_PAGE_SIZE,
+                               .end = pages->end * BS_PAGE_SIZE,
+                               .all_of = PAGE_IS_WRITTEN,
+                               .tell = PAGE_IS_WRITTEN};
+    return bs_pagemap_walk(cow->host.pagemap, &unmarked, regions, REGIONS_AT_ONCE, take_in_open, &cow->open);
+}
+
+static int look_for_marked(struct bs_cow *cow, const struct bs_range *pages) {
     struct page_region regions[REGIONS_AT_ONCE];
     struct unmarked unmarked = {&cow->open, pages->first};
     struct bs_walk marked = {.start = pages->first * BS_PAGE_SIZE,
@@ -218,9 +233,11 @@ static int look_through_file(struct bs_cow *cow, const struct bs_range *pages) {
                              .all_of = PAGE_IS_WRITTEN,
                              .any_of = THERE};
     int result = bs_pagemap_walk(cow->host.pagemap, &marked, regions, REGIONS_AT_ONCE, take_in_before, &unmarked);
-    if (result == 0 && unmarked.from < pages->end) {
-        result = bs_ranges_add(&cow->open, unmarked.from, pages->end);
-    }
+    return result < 0 || unmarked.from >= pages->end ? result : bs_ranges_add(&cow->open, unmarked.from, pages->end);
+}
+
+static int look_through_file(struct bs_cow *cow, const struct bs_range *pages) {
+    int result = cow->has_gaps ? look_for_marked(cow, pages) : look_for_open(cow, pages);
     return result < 0 ? result : bs_ranges_add(&cow->held, pages->first, pages->end);
 }
 
@@ -270,7 +287,7 @@ static int open_unregistered(struct bs_cow *cow, bool *any) {
         if (result < 0) {
             return result;
         }
-        *any = true;
+        *any = cow->has_gaps = true;
     }
     return 0;
 }
@@ -333,6 +350,7 @@ static int protect_all(struct bs_cow *cow, const struct bs_vector *stay_open) {
             return result;
         }
     }
+    cow->has_gaps = false; /* what stays open was read or written */
     return 0;
 }
 

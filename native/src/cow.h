@@ -77,6 +77,7 @@ struct bs_cow {
     struct bs_vector log;  /* struct bs_saved_page, as it came */
     struct bs_vector waiting;        /* uint64_t: pages whose writes are held, to be dealt with */
     struct bs_vector removed;        /* bs_range, in no order: given back, to be opened */
+    bool has_gaps; /* files can have no page tables where they are open: the fast walk would not tell of these */
     struct bs_vector overflow;       /* bs_range: frames of our own, for when the pool is empty and nobody can be asked */
     struct bs_vector overflow_free;  /* uint64_t: those that are not in use */
     size_t overflow_used;

@@ -165,6 +165,7 @@ static void open_removed(struct bs_cow *cow) {
         const struct bs_range range = *bs_ranges_at(&cow->removed, i);
         forget_ahead(cow, &range);
         bs_cow_protect(cow, range.first, range.end, false);
+        cow->has_gaps = true;
     }
     cow->removed.size = 0;
 }
