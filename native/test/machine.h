@@ -16,12 +16,15 @@
 #define KINDS 3
 #define ALL (KINDS * PAGES)
 
+#define SPECIAL 2ULL /* a command */
+
 enum kind { PRIVATE, SHARED, FILE_COPY };
 
 static unsigned char *memory[KINDS]; /* mapped at the same place in the other process, which alone touches it */
 static int files[KINDS];
 static int commands[2], answers[2];
 static pid_t machine;
+static void (*special_order)(void); /* the process does this when it gets SPECIAL */
 static int gives_copies_back; /* then what the file has is seen again */
 
 /* ---- the machine's process --------------------------------------------------------------------------------------- */
@@ -58,17 +61,24 @@ static void run_machine(void) {
     uint64_t command;
     while (read(commands[0], &command, sizeof command) == sizeof command) {
         seed = command & ~1ULL;
-        disturb((int) (command & 1));
+        if (command == SPECIAL) {
+            special_order();
+        } else {
+            disturb((int) (command & 1));
+        }
         CHECK(write(answers[1], "", 1) == 1);
     }
     _exit(0);
 }
 
-static void let_write(int gives_back) {
+static void let_carry_out(uint64_t command) {
     char answer;
-    uint64_t command = (next_random() & ~1ULL) | (unsigned) gives_back;
     CHECK(write(commands[1], &command, sizeof command) == sizeof command);
     CHECK(read(answers[0], &answer, 1) == 1);
+}
+
+static void let_write(int gives_back) {
+    let_carry_out((next_random() & ~1ULL) | (unsigned) gives_back);
 }
 
 static void let_disturb(void) {

@@ -19,6 +19,7 @@
 #define ROUNDS 600
 #define MOMENTS 4
 #define FEW 64
+#define LARGE (8ULL << 20) /* the kernel can take the page tables away, too */
 #define HUGE_PAGE (2 << 20)
 
 static unsigned char moments[MOMENTS][ALL][BS_PAGE_SIZE]; /* newest first */
@@ -31,6 +32,9 @@ static uint64_t pool[ALL], frames[3 * ALL];
 static bs_guest *guest;
 static bs_cow *cow;
 static int refused, lost_moments, overflowed;
+static uint64_t last_lost;
+static unsigned char *large; /* a memfd of its own */
+static int large_file;
 
 static void let_write_on(void) {
     let_write(next_random() % 12 == 0);
@@ -149,6 +153,7 @@ static void capture(void) {
     memset(changed[0], 0, sizeof changed[0]);
     memcpy(moments[0], found, sizeof found);
     lost_moments += saved.lost > 0;
+    last_lost = saved.lost;
     valid = saved.lost > 0 ? 1 : valid < MOMENTS ? valid + 1 : MOMENTS;
     for (int moment = 1; moment < MOMENTS; moment++) {
         for (uint64_t index = 0; index < ALL; index++) {
@@ -256,6 +261,31 @@ static void should_wait_for_frames_at_leisure_only(void) {
     PASSED("held writes wait for frames only while somebody can bring them");
 }
 
+static void discard_large(void) {
+    CHECK(fallocate(large_file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, LARGE) == 0);
+    CHECK(madvise(large, LARGE, MADV_DONTNEED) == 0);
+}
+
+static void map_large(void) {
+    large_file = memfd_create("large", 0);
+    CHECK(large_file >= 0 && ftruncate(large_file, LARGE) == 0);
+    large = mmap(NULL, LARGE, PROT_READ | PROT_WRITE, MAP_SHARED, large_file, 0);
+    CHECK(large != MAP_FAILED);
+    special_order = discard_large;
+}
+
+static void should_tell_of_large_pieces_given_back(void) {
+    capture();
+    capture();
+    CHECK(last_lost == 0);
+    let_carry_out(SPECIAL);
+    capture();
+    CHECK(last_lost == LARGE / BS_PAGE_SIZE);
+    capture();
+    CHECK(last_lost == 0);
+    PASSED("large pieces given back are told");
+}
+
 static void should_let_writers_go_at_the_end(void) {
     char answer;
     take_all_frames();
@@ -295,6 +325,7 @@ int main(int count, char **arguments) {
     printf("test_guest_held: seed %" PRIu64 "\n", seed);
     map_memory();
     gives_copies_back = 1;
+    map_large();
     unsigned char *of_disk = map_disk(count > 1 ? arguments[1] : ".");
     unsigned char *of_huge_pages = map_huge_page();
     start_machine();
@@ -318,6 +349,7 @@ int main(int count, char **arguments) {
         CHECK_OK(bs_guest_add(guest, (uint64_t) (uintptr_t) memory[kind], PAGES * BS_PAGE_SIZE));
         CHECK(bs_guest_add(guest, (uint64_t) (uintptr_t) memory[kind], BS_PAGE_SIZE) < 0);
     }
+    CHECK_OK(bs_guest_add(guest, (uint64_t) (uintptr_t) large, LARGE));
     CHECK(bs_guest_add(guest, BS_PAGE_SIZE, BS_PAGE_SIZE) == BS_EUNFIT);
     if (of_disk) {
         CHECK(bs_guest_add(guest, (uint64_t) (uintptr_t) of_disk, BS_PAGE_SIZE) == BS_EUNFIT);
@@ -341,6 +373,7 @@ int main(int count, char **arguments) {
            lost_moments, overflowed);
     CHECK(refused > 0 && lost_moments > 0 && overflowed > 0);
     PASSED("held writes of another process");
+    should_tell_of_large_pieces_given_back();
     should_wait_for_frames_at_leisure_only();
     should_let_writers_go_at_the_end();
     bs_cow_close(cow);
