@@ -25,6 +25,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cow.h"
 #include "error.h"
 #include "pagemap.h"
 #include "process.h"
@@ -239,7 +240,7 @@ static int visit_hole(struct bs_process *p, const struct page_region *region) {
 }
 
 static bool is_passed_over(const struct bs_process *p, const struct bs_mapping *mapping) {
-    return (mapping->flags & MAPPING_SHARED) || bs_cow_tracks(p, mapping);
+    return (mapping->flags & MAPPING_SHARED) || bs_held_tracks(p, mapping);
 }
 
 /* Shared memory is slow to walk and not ours: the walk goes from one such mapping to the next. */
@@ -285,7 +286,7 @@ static int list_anonymous(const struct bs_process *p, const struct bs_vector *bu
 
 static int find_held_elsewhere(struct bs_process *p) {
     struct bs_scan_room *room = p->scan_room;
-    return p->cow ? bs_vector_copy(&room->held, bs_cow_held(p)) : list_anonymous(p, &room->holes, &room->held);
+    return p->cow ? bs_vector_copy(&room->held, &p->cow->held) : list_anonymous(p, &room->holes, &room->held);
 }
 
 static int put_together(struct bs_process *p) {
@@ -347,7 +348,7 @@ int bs_scan(struct bs_process *p, bool with_layout, bool *overlooked) {
         result = again ? all_parts[i](p) : parts.results[i];
     }
     if (result == 0 && p->cow) {
-        result = bs_cow_scan(p);
+        result = bs_held_scan(p);
     }
     if (result == 0) {
         result = put_together(p);
