@@ -36,9 +36,10 @@ final class HangDetector implements AutoCloseable {
 
     /** Looks, while the machine runs; tells of a hang. */
     boolean tellIfHung(long nowNs, TargetEvent into) {
+        long sinceNs = awaitedNs;
         awaitedNs = nowNs;
         if (heartbeat != null && heartbeat.beats()) {
-            beats.seen(nowNs);
+            beats.seen(sinceNs, nowNs);
         }
         return beats != null && beats.tellIfMissed(nowNs, into);
     }
