@@ -13,13 +13,15 @@ final class HangDetector implements AutoCloseable {
     private final SignsOfLife beats;
     private final Path port;
     private Heartbeat heartbeat;
-    private long awaitedNs;
+    private long awaitedNs; // the machine ran
+    private long listenedNs;
 
     /** Listens to nothing yet. */
     HangDetector(VmOptions options) {
         port = options.heartbeat();
         beats = port == null ? null : new SignsOfLife("heartbeat", options.hangAfterNs());
         awaitedNs = System.nanoTime();
+        listenedNs = awaitedNs;
     }
 
     /** Listens from now on. */
@@ -36,11 +38,11 @@ final class HangDetector implements AutoCloseable {
 
     /** Looks, while the machine runs; tells of a hang. */
     boolean tellIfHung(long nowNs, TargetEvent into) {
-        long sinceNs = awaitedNs;
         awaitedNs = nowNs;
         if (heartbeat != null && heartbeat.beats()) {
-            beats.seen(sinceNs, nowNs);
+            beats.seen(listenedNs, nowNs);
         }
+        listenedNs = nowNs;
         return beats != null && beats.tellIfMissed(nowNs, into);
     }
 
@@ -50,6 +52,7 @@ final class HangDetector implements AutoCloseable {
             heartbeat.beats(); // those of a past that is undone
             beats.anew(awaitedNs, nowNs);
         }
+        listenedNs = nowNs;
     }
 
     @Override
