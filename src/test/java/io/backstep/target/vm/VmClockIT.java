@@ -14,7 +14,10 @@ import io.backstep.vm.ProtectedVm;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-/** A guest's time goes on from the restored checkpoint. Its kernel reads it from the processors' time stamp counters. */
+/**
+ * A guest's time goes on from the restored checkpoint. With one processor its kernel reads it from the time stamp counter;
+ * of several it does not trust them under emulation.
+ */
 @Timeout(value = 5, unit = TimeUnit.MINUTES)
 class VmClockIT {
     private static final int BEATS_UNDONE = 30;
