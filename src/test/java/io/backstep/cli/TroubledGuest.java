@@ -42,11 +42,11 @@ final class TroubledGuest implements AutoCloseable {
         RECOVERED,
         /** A rollback undid it and the guest got on; a later error, out of reach, kept it from its result. */
         OVERTAKEN,
-        /** It was noticed when it was older than what is kept, and given up. */
+        /** When it was noticed no checkpoint from before it was kept, and there is no right result. */
         OUT_OF_REACH,
         /** There is no right result, but no detector ever spoke. */
         UNNOTICED,
-        /** It was noticed in time, and there is no right result. */
+        /** A checkpoint from before it was kept when it was noticed, and there is no right result. */
         WRONG
     }
 
@@ -84,7 +84,7 @@ final class TroubledGuest implements AutoCloseable {
     private static final Duration NOTICED_WITHIN = Duration.ofSeconds(20);
     private static final Duration HARMLESS_AFTER = Duration.ofMillis(1500);
     private static final Duration STUCK_AFTER = Duration.ofSeconds(60);
-    private static final double MARGIN_MS = 500;
+    private static final double PROBATION = 1.6; // in ages of what was restored
     private static final Pattern STEP = Pattern.compile("step (\\d+) digest [0-9a-f]{16}");
     private static final Pattern RESULT = Pattern.compile("result ([0-9a-f]{16})");
 
@@ -93,7 +93,8 @@ final class TroubledGuest implements AutoCloseable {
     private final BeatRelay relay;
     private final List<Trouble> troubles = new ArrayList<>();
     private ProtectedVm vm;
-    private double faultMs;
+    private long clean; // the number of the newest checkpoint from before the error
+    private double broughtMs;
 
     TroubledGuest(SplittableRandom random) {
         this.random = random;
@@ -140,13 +141,14 @@ final class TroubledGuest implements AutoCloseable {
 
     private boolean command(Trouble trouble) {
         protect();
-        faultMs = 0; // always younger than what is kept
         if (!Await.within(NOTICED_WITHIN, relay::hasPassed)) {
             trouble.outcome = Outcome.WRONG;
             trouble.tell("no heartbeat reaches its listener; " + beats() + "; " + guest.beatCount() + relay + tail());
             return false;
         }
         Await.pause(random.nextLong(100, 600));
+        clean = vm.engine().requestCheckpoint().join();
+        broughtMs = vm.engine().requestStatus().join().elapsedMs();
         guest.command(trouble.kind == Kind.PANIC ? "panic" : "hang");
         if (!Await.within(NOTICED_WITHIN, () -> !detections().isEmpty())) {
             trouble.outcome = Outcome.WRONG;
@@ -157,9 +159,12 @@ final class TroubledGuest implements AutoCloseable {
     }
 
     private boolean corrupt(Trouble trouble) {
-        faultMs = random.nextLong(600, 1000);
-        protect("memory:ram@" + (long) faultMs + "ms,seed=" + random.nextLong(1L << 32));
-        long clean = vm.engine().requestCheckpoint().join();
+        broughtMs = random.nextLong(1000, 1400);
+        protect("memory:ram@" + (long) broughtMs + "ms,seed=" + random.nextLong(1L << 32));
+        clean = vm.engine().requestCheckpoint().join();
+        if (!vm.all(Fault.class).isEmpty()) {
+            throw new AssertionError("protection took longer to begin than the fault");
+        }
         trouble.tell(vm.await(Fault.class, 1).get(0).where());
         if (Await.within(HARMLESS_AFTER, () -> !detections().isEmpty())) {
             return settle(trouble);
@@ -169,8 +174,12 @@ final class TroubledGuest implements AutoCloseable {
         }
         try {
             vm.engine().requestRollback(OptionalLong.of(clean)).join();
-            trouble.outcome = Outcome.UNDONE;
-            return detections().isEmpty() ? getsOn(trouble) : settle(trouble);
+            if (!detections().isEmpty()) {
+                return settle(trouble);
+            }
+            boolean settled = getsOn(trouble);
+            trouble.outcome = settled ? Outcome.UNDONE : Outcome.WRONG;
+            return settled;
         } catch (CompletionException e) {
             trouble.tell("cannot be undone by request: " + e.getMessage());
             return false;
@@ -181,7 +190,6 @@ final class TroubledGuest implements AutoCloseable {
     private boolean getsOn(Trouble trouble) {
         int goal = Math.min(step() + 2 * EVERY, STEPS);
         if (!Await.within(STUCK_AFTER, () -> step() >= goal || givenUp()) || givenUp()) {
-            trouble.outcome = Outcome.WRONG;
             trouble.tell("does not get on to step " + goal + "; " + beats() + "; " + detections() + rollbacks() + tail()
                     + registers() + registers());
             return false;
@@ -192,22 +200,39 @@ final class TroubledGuest implements AutoCloseable {
     /** Something was noticed: waits until the guest has got further than ever before, or was given up. */
     private boolean settle(Trouble trouble) {
         boolean settled = getsOn(trouble);
-        DetectionRecord first = detections().get(0);
-        double latencyMs = first.atMs() - faultMs;
-        List<Long> ages = rollbacks().stream().map(rollback -> Math.round(rollback.ageMs())).toList();
-        trouble.tell(String.format("%s after %.0f ms, rolled back by %s ms", first.detector(), latencyMs, ages));
-        if (givenUp()) {
-            boolean inReach = faultMs == 0 || latencyMs < KEPT.toMillis() - MARGIN_MS;
-            trouble.outcome = inReach ? Outcome.WRONG : Outcome.OUT_OF_REACH;
-            trouble.tell("given up");
-            return false;
+        while (settled && !isUndone() && comesBack()) {
+            settled = getsOn(trouble);
         }
+        DetectionRecord first = detections().get(0);
+        List<Long> ages = rollbacks().stream().map(rollback -> Math.round(rollback.ageMs())).toList();
+        trouble.tell(String.format("%s after %.0f ms, rolled back by %s ms", first.detector(), first.atMs() - broughtMs, ages));
         if (!settled) {
+            trouble.outcome = isInReach() ? Outcome.WRONG : Outcome.OUT_OF_REACH;
             return false;
         }
         trouble.outcome = Outcome.RECOVERED;
-        RollbackRecord last = rollbacks().get(rollbacks().size() - 1);
-        return faultMs == 0 || last.atMs() - last.ageMs() < faultMs; // else it is still there
+        return isUndone();
+    }
+
+    private boolean isUndone() {
+        return lastRollback().atMs() - lastRollback().ageMs() < broughtMs;
+    }
+
+    /** What was restored may hold the error: waits for as long as it counts as the same one when it comes back. */
+    private boolean comesBack() {
+        int known = detections().size();
+        return Await.within(Duration.ofMillis(Math.round(PROBATION * lastRollback().ageMs())), () -> detections().size() > known);
+    }
+
+    private RollbackRecord lastRollback() {
+        List<RollbackRecord> all = rollbacks();
+        return all.get(all.size() - 1);
+    }
+
+    /** Was a checkpoint from before the error kept when something was noticed first? */
+    private boolean isInReach() {
+        return vm.all(ProtectedVm.Noticed.class).stream().filter(noticed -> !noticed.detection().detector().equals("ctl"))
+                .findFirst().map(noticed -> noticed.oldestKept() <= clean).orElse(true);
     }
 
     /* ---- the end ---- */
@@ -219,7 +244,8 @@ final class TroubledGuest implements AutoCloseable {
         }
         boolean isRight = COMPUTED.equals(result());
         if (!isRight && last.outcome != Outcome.OUT_OF_REACH && last.outcome != Outcome.WRONG) {
-            last.outcome = last.kind == Kind.CORRUPTION && detections().isEmpty() ? Outcome.UNNOTICED : Outcome.WRONG;
+            last.outcome = last.kind == Kind.CORRUPTION && detections().isEmpty() ? Outcome.UNNOTICED
+                    : isInReach() ? Outcome.WRONG : Outcome.OUT_OF_REACH;
             last.tell("result " + result() + ", the console's end: " + tail());
         }
         if (isRight && last.outcome == null) {

@@ -12,6 +12,10 @@ import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import java.util.stream.Stream;
 
 import io.backstep.vm.GuestVm;
@@ -21,13 +25,15 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
 /**
- * Guests under protection for long: {@code -Dbackstep.vm.rollbacks=N} and {@code -Dbackstep.vm.errors=N} are how long.
+ * Guests under protection for long: {@code -Dbackstep.vm.rollbacks=N} and {@code -Dbackstep.vm.errors=N} are how long,
+ * {@code -Dbackstep.vm.guests=N} how many guests there are at a time while errors are brought.
  */
 @Tag("soak")
 class VmSoakIT {
     private static final Path GUEST = Path.of(System.getProperty("backstep.guest", "target/guest")).toAbsolutePath();
     private static final int ROLLBACKS = Integer.getInteger("backstep.vm.rollbacks", 500);
     private static final int ERRORS = Integer.getInteger("backstep.vm.errors", 200);
+    private static final int GUESTS_AT_A_TIME = Integer.getInteger("backstep.vm.guests", 1);
     private static final int ERRORS_PER_GUEST = 10;
     private static final int WARM_UP = 200; // until JVMs have grown and QEMU has its event descriptors
     private static final int STEPS = 4000;
@@ -151,15 +157,23 @@ class VmSoakIT {
     }
 
     @Test
-    void shouldComeToTheRightResultWheneverAnErrorIsWithinReach() {
+    void shouldComeToTheRightResultWheneverAnErrorIsWithinReach() throws Exception {
         List<TroubledGuest.Trouble> troubles = new ArrayList<>();
-        for (int boot = 1; troubles.size() < ERRORS; boot++) {
-            try (TroubledGuest guest = new TroubledGuest(Seed.random(seed, boot))) {
-                List<TroubledGuest.Trouble> those = guest.suffer(Math.min(ERRORS_PER_GUEST, ERRORS - troubles.size()));
-                int number = boot;
-                those.forEach(trouble -> System.out.println("VmSoakIT: guest " + number + ": " + trouble));
-                troubles.addAll(those);
+        ExecutorService guests = Executors.newFixedThreadPool(GUESTS_AT_A_TIME);
+        try {
+            for (int boot = 0; troubles.size() < ERRORS; boot += GUESTS_AT_A_TIME) {
+                List<Callable<List<TroubledGuest.Trouble>>> those = new ArrayList<>();
+                for (int i = 1, left = ERRORS - troubles.size(); i <= GUESTS_AT_A_TIME && left > 0; i++, left -= ERRORS_PER_GUEST) {
+                    int number = boot + i;
+                    int most = Math.min(ERRORS_PER_GUEST, left);
+                    those.add(() -> trouble(number, most));
+                }
+                for (Future<List<TroubledGuest.Trouble>> answer : guests.invokeAll(those)) {
+                    troubles.addAll(answer.get());
+                }
             }
+        } finally {
+            guests.shutdownNow();
         }
         Map<TroubledGuest.Kind, Map<TroubledGuest.Outcome, Integer>> table = new EnumMap<>(TroubledGuest.Kind.class);
         for (TroubledGuest.Trouble trouble : troubles) {
@@ -169,5 +183,13 @@ class VmSoakIT {
         table.forEach((kind, outcomes) -> System.out.println("VmSoakIT: " + kind + " " + outcomes));
         assertEquals(List.of(), troubles.stream()
                 .filter(trouble -> trouble.outcome() == TroubledGuest.Outcome.WRONG).map(Object::toString).toList());
+    }
+
+    private static List<TroubledGuest.Trouble> trouble(int number, int most) {
+        try (TroubledGuest guest = new TroubledGuest(Seed.random(seed, number))) {
+            List<TroubledGuest.Trouble> those = guest.suffer(most);
+            those.forEach(trouble -> System.out.println("VmSoakIT: guest " + number + ": " + trouble));
+            return those;
+        }
     }
 }

@@ -140,9 +140,17 @@ public final class ProtectedVm implements AutoCloseable, EngineListener {
         change(() -> told.add(fault));
     }
 
+    /** A detection, and the number of the oldest checkpoint that was kept then. */
+    public record Noticed(DetectionRecord detection, long oldestKept) {
+    }
+
     @Override
     public void errorDetected(DetectionRecord detection, String detail) {
-        change(() -> told.add(detection));
+        long oldestKept = engine.checkpoints().get(0).id();
+        change(() -> {
+            told.add(detection);
+            told.add(new Noticed(detection, oldestKept));
+        });
     }
 
     @Override

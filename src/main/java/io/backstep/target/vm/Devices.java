@@ -2,6 +2,7 @@
 package io.backstep.target.vm;
 
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.util.List;
 import java.util.Map;
 
@@ -12,21 +13,28 @@ import io.backstep.core.BackstepException.Reason;
  * The processors and devices of a machine that stands, saved and loaded by QEMU. It saves them with the command that is
  * meant for Xen, which leaves memory and disks out; the counterpart of that command cannot be used on a machine that has
  * run, but the job that loads internal snapshots can, given an image that holds this state.
+ * Confined to one thread.
  */
 final class Devices {
     private static final String NODE = "backstep-devices";
     private static final String JOB = "backstep-load";
+    private static final long MOST_TICKS_PER_NS = 16; // of the host's own counter, which is what QEMU counts
     private static final String TYPE_SUFFIX = "-machine";
 
     private final Monitor monitor;
     private final ExchangeFiles files;
     private final String machine;
+    private final boolean isEmulated;
+    private long ticks; // that the processors have counted at most
+    private long ticksAtNs;
+    private long savedNs;
 
     Devices(Monitor monitor, ExchangeFiles files) {
         this.monitor = monitor;
         this.files = files;
         String type = String.valueOf(monitor.execute("qom-get", Map.of("path", "/machine", "property", "type")));
         machine = type.endsWith(TYPE_SUFFIX) ? type.substring(0, type.length() - TYPE_SUFFIX.length()) : type;
+        isEmulated = !Boolean.TRUE.equals(((Map<?, ?>) monitor.execute("query-kvm")).get("enabled"));
     }
 
     /** The type of the machine, such as "pc-q35-7.2". */
@@ -36,6 +44,7 @@ final class Devices {
 
     /** Begins to save; the monitor's answer is the end of it. */
     void beginSave() {
+        savedNs = System.nanoTime();
         monitor.send("xen-save-devices-state", Map.of("filename", files.saved().toString()));
     }
 
@@ -43,6 +52,10 @@ final class Devices {
     void take(MachineState into, long diskMark, long capture) {
         try {
             into.fill(files.savedChannel(), diskMark, capture);
+            if (isEmulated) {
+                ticks = TimeStampCounters.ticks(into.stream());
+                ticksAtNs = savedNs;
+            }
         } catch (IOException e) {
             throw new BackstepException(Reason.FAILED, "reading the state of devices: " + e.getMessage(), e);
         }
@@ -55,7 +68,7 @@ final class Devices {
      */
     void prepareLoad(MachineState state) {
         try {
-            SnapshotImage.write(files.image(), state.stream(), machine);
+            SnapshotImage.write(files.image(), isEmulated ? withNewTicks(state) : state.stream(), machine);
             monitor.execute("blockdev-add", Map.of("driver", "qcow2", "node-name", NODE,
                     "file", Map.of("driver", "file", "filename", files.image().toString())));
         } catch (IOException e) {
@@ -65,8 +78,16 @@ final class Devices {
         }
     }
 
+    /** With more ticks than can have been counted until now, which nobody asks QEMU. */
+    private ByteBuffer withNewTicks(MachineState state) {
+        long now = System.nanoTime();
+        ticks += (now - ticksAtNs) * MOST_TICKS_PER_NS;
+        ticksAtNs = now;
+        return TimeStampCounters.withTicks(state.stream(), ticks);
+    }
+
     /**
-     * Second half: processors and devices are what they were. QEMU resets the machine first, and so may write to memory.
+     * Second half of a load: processors and devices are what they were. QEMU resets the machine first, and so may write to memory.
      *
      * @throws BackstepException BROKEN: they may be anything now
      */

@@ -13,13 +13,15 @@ final class HangDetector implements AutoCloseable {
     private final SignsOfLife beats;
     private final Path port;
     private Heartbeat heartbeat;
-    private long awaitedNs;
+    private long awaitedNs; // the machine ran
+    private long listenedNs;
 
     /** Listens to nothing yet. */
     HangDetector(VmOptions options) {
         port = options.heartbeat();
         beats = port == null ? null : new SignsOfLife("heartbeat", options.hangAfterNs());
         awaitedNs = System.nanoTime();
+        listenedNs = awaitedNs;
     }
 
     /** Listens from now on. */
@@ -38,8 +40,9 @@ final class HangDetector implements AutoCloseable {
     boolean tellIfHung(long nowNs, TargetEvent into) {
         awaitedNs = nowNs;
         if (heartbeat != null && heartbeat.beats()) {
-            beats.seen(nowNs);
+            beats.seen(listenedNs, nowNs);
         }
+        listenedNs = nowNs;
         return beats != null && beats.tellIfMissed(nowNs, into);
     }
 
@@ -49,6 +52,7 @@ final class HangDetector implements AutoCloseable {
             heartbeat.beats(); // those of a past that is undone
             beats.anew(awaitedNs, nowNs);
         }
+        listenedNs = nowNs;
     }
 
     @Override

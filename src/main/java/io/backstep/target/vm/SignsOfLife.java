@@ -5,17 +5,19 @@ import io.backstep.core.TargetEvent;
 import io.backstep.core.Units;
 
 /**
- * When something last showed that a machine gets on, and whether that is too long ago. What makes it stop happened between
- * its last sign of life and the one before, or as much later as signs are apart at most. Times are System.nanoTime.
+ * When something last showed that a machine gets on, and whether that is too long ago. Times are System.nanoTime.
+ *
+ * <p>What makes a machine stop may be in it for a while before it does: of one that has shown a sign since the last rollback
+ * nobody knows whether it stops for a new reason, or for one that was restored. A state from after its last sign may hold
+ * that already, and to find out takes as long as patience does, so it counts as one that does.
  */
 final class SignsOfLife {
     private final String name;
     private final long patienceNs;
     private boolean isAwaited;
     private boolean hasShown; // since the last rollback
-    private long earliestNs;
-    private long latestNs;
-    private long longestGapNs;
+    private long latestNs; // when what makes it stop happened at the latest
+    private long restoredNs;
     private long dueNs;
 
     /**
@@ -27,13 +29,9 @@ final class SignsOfLife {
         this.patienceNs = patienceNs;
     }
 
-    /** There was one. They are awaited from the first one on. */
-    void seen(long nowNs) {
-        if (hasShown) {
-            longestGapNs = Math.max(longestGapNs, nowNs - latestNs);
-        }
-        earliestNs = hasShown ? latestNs : nowNs;
-        latestNs = nowNs;
+    /** There was one after a time. They are awaited from the first one on. */
+    void seen(long sinceNs, long nowNs) {
+        latestNs = sinceNs;
         dueNs = nowNs + patienceNs;
         hasShown = true;
         isAwaited = true;
@@ -42,7 +40,7 @@ final class SignsOfLife {
     /** The machine stood, or was made what it was: patience begins anew. Whoever shows no sign now had stopped before. */
     void anew(long beforeNs, long nowNs) {
         hasShown = false;
-        earliestNs = beforeNs;
+        restoredNs = beforeNs;
         latestNs = nowNs;
         dueNs = nowNs + patienceNs;
     }
@@ -53,8 +51,12 @@ final class SignsOfLife {
             return false;
         }
         dueNs = nowNs + patienceNs;
-        into.error("heartbeat", "hang", "no " + name + " for " + Units.formatDuration(nowNs - latestNs), earliestNs,
-                Math.min(nowNs, latestNs + longestGapNs));
+        String detail = "no " + name + " for " + Units.formatDuration(nowNs - latestNs);
+        if (hasShown) {
+            into.error("heartbeat", "hang", detail, latestNs);
+        } else {
+            into.error("heartbeat", "hang", detail, restoredNs, latestNs);
+        }
         return true;
     }
 }
