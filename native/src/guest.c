@@ -19,6 +19,8 @@
 #include "process.h"
 #include "tracked.h"
 
+#define MANY 256 /* pages that are worth waking another thread for */
+
 /* A stretch of memory that shows a file. */
 struct shown {
     int file;
@@ -43,7 +45,13 @@ static struct bs_process *reader(struct bs_tracked *t) {
 }
 
 static int copy_in(struct bs_tracked *t, const uint64_t *pages, const uint64_t *frames, size_t count) {
-    return bs_copy_in_shared(reader(t), pages, frames, count);
+    struct bs_process *p = reader(t);
+    if (count >= MANY) {
+        bs_helper_alert(p->helper);
+    }
+    int result = bs_copy_in_shared(p, pages, frames, count);
+    bs_helper_dismiss(p->helper);
+    return result;
 }
 
 static int copy_out(struct bs_tracked *t, const uint64_t *pages, const uint64_t *frames, size_t count) {

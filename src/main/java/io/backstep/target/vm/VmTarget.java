@@ -288,6 +288,7 @@ public final class VmTarget implements Target {
     /** The state of devices is being saved from now on, and the disks are marked. */
     private void beginPause() {
         network.capturing(captures + 1);
+        disks.drop();
         standstill.prepare();
         pauseBeganNs = System.nanoTime();
         standstill.begin(halted);
@@ -414,7 +415,6 @@ public final class VmTarget implements Target {
 
     @Override
     public void commit(ExecutionState oldestKept) {
-        disks.drop();
         network.committed(((MachineState) oldestKept).number());
     }
 
