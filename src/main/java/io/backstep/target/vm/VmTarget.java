@@ -291,9 +291,9 @@ public final class VmTarget implements Target {
         disks.drop();
         standstill.prepare();
         pauseBeganNs = System.nanoTime();
-        standstill.begin(halted);
-        freezeNs = System.nanoTime() - pauseBeganNs;
         try {
+            standstill.begin(halted);
+            freezeNs = System.nanoTime() - pauseBeganNs;
             requireNoError();
             disks.beginMark();
         } catch (BackstepException e) {
