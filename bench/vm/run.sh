@@ -6,6 +6,8 @@
 # rollback peers; none: all. Needs the guest (`make guest`), root, and 16 GiB of free memory (10 with QUICK=1).
 #   MACHINES   part of the names of the machines that are looked at, such as "microvm" or "q35 512 MiB shared"
 #   QEMU       the program (qemu-system-x86_64)
+#   CAPTURE    the discipline: copy or cow (copy). Pauses and slow-down also look at both beside each other: copy,cow. Peers
+#              are always beside copy.
 # The tables go to standard output and to target/bench-vm/, each figure to results.csv there.
 set -eu
 cd "$(dirname "$0")/../.."

@@ -112,6 +112,59 @@ BS_API int bs_output_finish(bs_output *output);
 /* Frees the stream. Its pump must have returned or never have run. */
 BS_API_VOID void bs_output_close(bs_output *output);
 
+/* ---- the cow discipline ---------------------------------------------------------------------------------------- */
+
+/*
+ * Holds the first write to each page of somebody's memory until a thread of this process has saved the page. It is given to
+ * the handle of that memory, which must be closed before it, and serves one at a time. Any thread, but one at a time,
+ * where not said otherwise.
+ */
+typedef struct bs_cow bs_cow;
+
+BS_API int bs_cow_open(bs_cow **out);
+
+/*
+ * Hands frames over for pages that are saved while the target runs. When fewer than low are left, the caller is woken;
+ * when none is left, writes wait for this call.
+ */
+BS_API int bs_cow_feed(bs_cow *cow, uint64_t frames, uint64_t count, uint64_t low);
+
+/* How many such frames are left. */
+BS_API int64_t bs_cow_pooled(bs_cow *cow);
+
+/* Takes up to count of them back; frames is where their addresses go. Returns how many. */
+BS_API int64_t bs_cow_take_frames(bs_cow *cow, uint64_t frames, uint64_t count);
+
+/* Waits until frames are wanted: 1, or 0 after bs_cow_end_await. Blocks: a thread of its own. */
+BS_API int bs_cow_await_want(bs_cow *cow);
+
+/* Makes bs_cow_await_want return, for good. Any thread. */
+BS_API_VOID void bs_cow_end_await(bs_cow *cow);
+
+/* What held writes gave. */
+struct bs_saved {
+    uint64_t count;          /* out */
+    uint64_t pages;          /* out: address of count page numbers, ascending: written in the interval */
+    uint64_t frames;         /* out: address of count frames that hold what they were before; 0: no content */
+    uint64_t released;       /* out: address of released_count bs_range: copied by an earlier capture, and held again */
+    uint64_t released_count; /* out */
+    uint64_t lost;           /* out: how many pages were given back before they were saved: the checkpoint that the
+                                interval began with cannot be restored, nor those before it */
+    uint64_t faults;         /* out: writes held since the handle was made */
+    uint64_t spare_used;     /* out: frames used of those given */
+};
+
+/*
+ * After a capture: what was saved in the interval that it ended; the frames are the caller's from now on. The capture
+ * asked for more frames than it has pages if some of them were saved in memory of this library: so many of the spare
+ * frames take their place. After the first half of a rollback: what was saved since the last capture; no frame changes
+ * hands.
+ */
+BS_API int bs_cow_saved(bs_cow *cow, uint64_t spare, uint64_t spare_count, struct bs_saved *saved);
+
+/* The frames that are left are the caller's. */
+BS_API_VOID void bs_cow_close(bs_cow *cow);
+
 /* ---- a process --------------------------------------------------------------------------------------------- */
 
 typedef struct bs_process bs_process;
@@ -144,42 +197,10 @@ BS_API int32_t bs_process_pid(const bs_process *process);
 BS_API int bs_process_track(bs_process *process, uint64_t *interrupted_ns);
 
 /*
- * Chooses the cow discipline, before bs_process_track: the first write to a page of private anonymous memory is held
- * until a thread of this process has saved the page. A process that may not do that is BS_EUNFIT to track.
+ * Chooses the cow discipline, before bs_process_track, for private anonymous memory. bs_process_wait ends early when frames
+ * are wanted. A process that may not hold its own writes is BS_EUNFIT to track.
  */
-BS_API int bs_process_hold_writes(bs_process *process);
-
-/*
- * Hands frames over for pages that are saved while the target runs. When fewer than low are left, bs_process_wait ends
- * early; when none is left, writes wait for this call.
- */
-BS_API int bs_process_feed(bs_process *process, uint64_t frames, uint64_t count, uint64_t low);
-
-/* How many such frames are left. */
-BS_API int64_t bs_process_pooled(bs_process *process);
-
-/* Takes up to count of them back; frames is where their addresses go. Returns how many. */
-BS_API int64_t bs_process_take_frames(bs_process *process, uint64_t frames, uint64_t count);
-
-/* What held writes gave. */
-struct bs_saved {
-    uint64_t count;          /* out */
-    uint64_t pages;          /* out: address of count page numbers, ascending: written in the interval */
-    uint64_t frames;         /* out: address of count frames that hold what they were before; 0: no content */
-    uint64_t released;       /* out: address of released_count bs_range: copied by an earlier capture, and held again */
-    uint64_t released_count; /* out */
-    uint64_t lost;           /* out: how many pages were given back before they were saved: the checkpoint that the
-                                interval began with cannot be restored, nor those before it */
-    uint64_t faults;         /* out: writes held since the handle was made */
-    uint64_t spare_used;     /* out: frames used of those given */
-};
-
-/*
- * After a capture: what was saved in the interval that it ended; the frames are the caller's from now on. The capture
- * asked for more frames than it has pages if some of them were saved in memory of this library: so many of the spare
- * frames take their place. After bs_process_look_back and bs_process_restore_begin: what was saved since the last capture; no frame changes hands.
- */
-BS_API int bs_process_saved(bs_process *process, uint64_t spare, uint64_t spare_count, struct bs_saved *saved);
+BS_API int bs_process_hold_writes(bs_process *process, bs_cow *cow);
 
 /* Ends tracking: every protection is gone. The target stays held. */
 BS_API_VOID void bs_process_untrack(bs_process *process);
@@ -364,14 +385,23 @@ BS_API_VOID void bs_regions_close(bs_regions *regions);
  */
 typedef struct bs_guest bs_guest;
 
-/* Injects one userfaultfd system call into the process and lets it run on. interrupted_ns as in bs_process_track. */
-BS_API int bs_guest_open(int32_t pid, uint64_t *interrupted_ns, bs_guest **out);
+/*
+ * Injects one userfaultfd system call into the process and lets it run on. interrupted_ns as in bs_process_track. With a
+ * cow, which may be null, writes are held, those of the kernel as well; a process that may not do that is BS_EUNFIT.
+ */
+BS_API int bs_guest_open(int32_t pid, bs_cow *cow, uint64_t *interrupted_ns, bs_guest **out);
 
 /*
  * Tracks whole pages of its memory, private or shared, which nobody writes now. What has content is part of the next
- * capture. Huge pages of hugetlbfs are BS_EUNFIT.
+ * capture. Huge pages of hugetlbfs are BS_EUNFIT, and so are, where writes are held, files that do not lie in memory.
  */
 BS_API int bs_guest_add(bs_guest *guest, uint64_t address, uint64_t length);
+
+/*
+ * The caller waits for frames to be wanted, and for nothing else. At all other times it may be waiting for the process,
+ * and held writes do not wait for it.
+ */
+BS_API_VOID void bs_guest_at_leisure(bs_guest *guest, uint32_t on);
 
 /* As bs_regions_capture. With BS_CAPTURE_LIVE the machine may run. */
 BS_API int bs_guest_capture(bs_guest *guest, struct bs_capture *capture);
@@ -379,9 +409,15 @@ BS_API int bs_guest_capture(bs_guest *guest, struct bs_capture *capture);
 /* Gives the last capture up, also one that was complete; nothing is forgotten. */
 BS_API_VOID void bs_guest_capture_abandon(bs_guest *guest);
 
-/* As bs_regions_restore_begin and bs_regions_restore_finish; dropped pages become zeros. */
+/*
+ * As bs_regions_restore_begin and bs_regions_restore_finish; dropped pages become zeros. BS_EREFUSED: writes are held, and
+ * the process gave memory back that was not saved.
+ */
 BS_API int bs_guest_restore_begin(bs_guest *guest, struct bs_restore *restore);
 BS_API int bs_guest_restore_finish(bs_guest *guest, const struct bs_restore_pages *pages);
+
+/* Where writes are held, after a rollback: undoes all that was written since. */
+BS_API int bs_guest_undo(bs_guest *guest);
 
 /* Tracking ends; the process goes on. */
 BS_API_VOID void bs_guest_close(bs_guest *guest);

@@ -12,12 +12,13 @@
 
 #include "process.h"
 
-#define TOO_MANY 0.3 /* this share of them written again is too dear */
-#define TRY_AGAIN 32 /* captures after which it is tried again */
-#define WEIGHT 0.25  /* of the newest in an average */
-#define BURST 4.0    /* so many times the usual is one */
-#define FEW 512      /* but not so few pages */
-#define SLACK 8      /* pages for so many that are expected, one more */
+#define TOO_MANY 0.3  /* this share of them written again is too dear */
+#define TRY_AGAIN 32  /* captures after which it is tried again */
+#define WEIGHT 0.25   /* of the newest in an average */
+#define BURST 4.0     /* so many times the usual is one */
+#define FEW 512       /* but not so few pages */
+#define SLACK 8       /* pages for so many that are expected, one more */
+#define FRESH_SLACK 8 /* and another for so many in new mappings, which are being filled */
 
 static size_t count_of(const struct bs_vector *numbers) {
     return numbers->size / sizeof(uint64_t);
@@ -35,7 +36,7 @@ static bool is_burst(const struct bs_ahead *a, size_t found) {
 static int find(struct bs_process *p) {
     struct bs_ahead *a = &p->ahead;
     bool worth_it = is_worth_it(a);
-    size_t found = 0;
+    size_t found = 0, fresh = 0;
     int result = worth_it ? 0 : bs_scan_count(p, &found);
     if (result == 0 && (result = bs_scan_ahead(p, !worth_it && !is_burst(a, found), &a->ranges)) == 0) {
         result = bs_ranges_list(&a->pages, &a->ranges);
@@ -43,10 +44,13 @@ static int find(struct bs_process *p) {
     if (result == 0) {
         result = bs_ranges_intersect(&a->ranges, &p->predicted, &p->held_at_capture);
     }
+    if (result == 0) {
+        result = bs_scan_fresh(p, &fresh);
+    }
     found = worth_it ? count_of(&a->pages) : found;
     a->usual += WEIGHT * ((double) found - a->usual);
-    a->expected = found + bs_ranges_pages(&a->ranges);
-    a->expected += a->expected / SLACK; /* it writes on */
+    a->expected = found + fresh + bs_ranges_pages(&a->ranges);
+    a->expected += a->expected / SLACK + fresh / FRESH_SLACK; /* it writes on */
     return result;
 }
 

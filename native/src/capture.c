@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "cow.h"
 #include "error.h"
 #include "process.h"
 
@@ -36,7 +37,7 @@ static int find_dirty(struct bs_process *p) {
         result = bs_ranges_intersect(&p->dirty, p->all_dirty ? all : &p->carried, &p->held);
     }
     if (result == 0 && p->cow) {
-        result = bs_cow_choose(p);
+        result = bs_cow_choose(p->cow, &p->predicted, &p->dirty);
     }
     p->predicted.size = 0; /* a rollback's scans protect everything */
     return result == 0 ? bs_ranges_list(&p->pages, &p->dirty) : result;
@@ -83,7 +84,7 @@ static int begin(struct bs_process *p, struct bs_capture *c, bool live) {
     if (!live && bs_thread_in_error(p)) {
         return bs_fail(BS_EERROR, "an error of process %d came before the capture", (int) p->pid);
     }
-    bs_cow_hold(p);
+    bs_cow_hold(p->cow);
     end_phase(p, BS_PHASE_FREEZE);
     result = find_dirty(p);
     end_phase(p, BS_PHASE_SCAN);
@@ -122,7 +123,7 @@ static int copy_and_save(struct bs_process *p, struct bs_capture *c) {
         result = bs_state_save(p);
     }
     if (result == 0 && p->cow) {
-        result = bs_cow_end_interval(p);
+        result = bs_cow_end_interval(p->cow);
     }
     if (result == 0) {
         result = bs_track_complete(p);
@@ -154,7 +155,7 @@ static void fill_in(const struct bs_process *p, struct bs_capture *c, bool live)
 static int let_go(struct bs_process *p, bool live) {
     bs_helper_dismiss(p->helper);
     p->capturing = p->preparing = false;
-    bs_cow_release(p);
+    bs_cow_release(p->cow);
     p->let_go_ns = bs_now_ns();
     int result = live || p->halted ? 0 : bs_thaw(p);
     end_phase_at(p, BS_PHASE_THAW, p->let_go_ns); /* who is let go may take our processor at once */
@@ -182,7 +183,7 @@ int bs_process_capture(bs_process *p, struct bs_capture *c) {
         }
         return result;
     }
-    c->page_count = p->pages.size / sizeof(uint64_t) + bs_cow_frames_owed(p);
+    c->page_count = p->pages.size / sizeof(uint64_t) + bs_cow_frames_owed(p->cow);
     if (c->page_count > c->frame_count) {
         return BS_MORE_FRAMES;
     }

@@ -7,6 +7,7 @@
  *   is what the page held at the last one; a page that was given back meanwhile has lost its mark. And only if it could
  *   be opened then: of memory that is not registered any more, the marks say nothing.
  * - A run of writes to neighbours is saved ahead, up to BS_COW_RUN pages at a time.
+ * - Memory that is given back, where the kernel tells of it, is opened before anything else is done.
  * - No frame left: the caller is woken to bring some, and the writer waits. While the target is being stopped, or stands,
  *   the caller waits for the target; then frames of our own are used, which a capture moves into the caller's.
  */
@@ -26,7 +27,6 @@
 #include "kernel.h"
 
 #define MESSAGES 16
-#define OVERFLOW_FRAMES 256
 #define MARKED (1ULL << 57)
 #define THERE (3ULL << 62) /* present, or swapped */
 
@@ -36,8 +36,29 @@ void bs_cow_lock(struct bs_cow *cow) {
     __atomic_sub_fetch(&cow->wanted, 1, __ATOMIC_SEQ_CST);
 }
 
-static size_t pooled(const struct bs_cow *cow) {
-    return cow->pool.size / sizeof(uint64_t);
+/* Reads what the kernel has to tell, and keeps it. False if that was nothing. */
+static bool take_messages(struct bs_cow *cow) {
+    struct uffd_msg messages[MESSAGES];
+    if (bs_vector_reserve(&cow->waiting, cow->waiting.size + MESSAGES * sizeof(uint64_t)) < 0 ||
+        bs_vector_reserve(&cow->removed, cow->removed.size + MESSAGES * sizeof(struct bs_range)) < 0) {
+        return false;
+    }
+    ssize_t got = read(cow->uffd, messages, sizeof messages);
+    for (size_t i = 0, count = got > 0 ? (size_t) got / sizeof *messages : 0; i < count; i++) {
+        if (messages[i].event == UFFD_EVENT_PAGEFAULT) {
+            *(uint64_t *) bs_vector_extend(&cow->waiting, sizeof(uint64_t)) =
+                messages[i].arg.pagefault.address / BS_PAGE_SIZE;
+        } else if (messages[i].event == UFFD_EVENT_REMOVE) {
+            *(struct bs_range *) bs_vector_extend(&cow->removed, sizeof(struct bs_range)) = (struct bs_range){
+                messages[i].arg.remove.start / BS_PAGE_SIZE, messages[i].arg.remove.end / BS_PAGE_SIZE};
+        }
+    }
+    return got > 0;
+}
+
+void bs_cow_nudge(const struct bs_cow *cow) {
+    int ignored = eventfd_write(cow->nudge, 1);
+    (void) ignored;
 }
 
 int bs_cow_protect(struct bs_cow *cow, uint64_t first, uint64_t end, bool on) {
@@ -48,27 +69,11 @@ int bs_cow_protect(struct bs_cow *cow, uint64_t first, uint64_t end, bool on) {
         if (errno != EAGAIN && errno != EINTR) {
             return errno;
         }
+        if (errno == EAGAIN && take_messages(cow)) { /* memory is being given back, by somebody who waits to be heard */
+            bs_cow_nudge(cow);
+        }
     }
     return 0;
-}
-
-/* Puts frames of our own into the pool; the next ones that are used come from there. */
-static bool add_overflow(struct bs_cow *cow) {
-    if (cow->overflow_used == cow->overflow.size / sizeof(uint64_t)) {
-        char *more = mmap(NULL, OVERFLOW_FRAMES * BS_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        uint64_t *places = more == MAP_FAILED ? NULL : bs_vector_extend(&cow->overflow, OVERFLOW_FRAMES * sizeof *places);
-        if (!places) {
-            return false;
-        }
-        for (size_t i = 0; i < OVERFLOW_FRAMES; i++) {
-            places[i] = (uint64_t) (uintptr_t) more + i * BS_PAGE_SIZE;
-        }
-    }
-    uint64_t *place = bs_vector_extend(&cow->pool, sizeof *place);
-    if (place) {
-        *place = ((const uint64_t *) cow->overflow.data)[cow->overflow_used++];
-    }
-    return place != NULL;
 }
 
 /* Copies pages into the last frames of the pool, the first page into the last; returns how many could be read. */
@@ -76,19 +81,19 @@ static size_t read_pages(struct bs_cow *cow, uint64_t first, size_t count) {
     const uint64_t *pool = (const uint64_t *) cow->pool.data;
     struct iovec ours[BS_COW_RUN], theirs = {(void *) (uintptr_t) (first * BS_PAGE_SIZE), count * BS_PAGE_SIZE};
     for (size_t i = 0; i < count; i++) {
-        ours[i] = (struct iovec){(void *) (uintptr_t) pool[pooled(cow) - 1 - i], BS_PAGE_SIZE};
+        ours[i] = (struct iovec){(void *) (uintptr_t) pool[bs_cow_pool_size(cow) - 1 - i], BS_PAGE_SIZE};
     }
-    ssize_t moved = process_vm_readv(cow->process->pid, ours, count, &theirs, 1, 0);
+    ssize_t moved = process_vm_readv(cow->host.pid, ours, count, &theirs, 1, 0);
     if (moved >= BS_PAGE_SIZE) {
         return (size_t) moved / BS_PAGE_SIZE;
     }
-    return pread(cow->process->memory, ours[0].iov_base, BS_PAGE_SIZE, (off_t) (first * BS_PAGE_SIZE)) == BS_PAGE_SIZE;
+    return pread(cow->host.memory, ours[0].iov_base, BS_PAGE_SIZE, (off_t) (first * BS_PAGE_SIZE)) == BS_PAGE_SIZE;
 }
 
 /* How many of the pages, from the first on, are there and marked. */
 static size_t count_marked(struct bs_cow *cow, uint64_t first, size_t count) {
     uint64_t entries[BS_COW_RUN];
-    ssize_t got = pread(cow->process->pagemap, entries, count * sizeof *entries, (off_t) (first * sizeof *entries));
+    ssize_t got = pread(cow->host.pagemap, entries, count * sizeof *entries, (off_t) (first * sizeof *entries));
     size_t marked = 0;
     while (got > 0 && marked < (size_t) got / sizeof *entries && (entries[marked] & MARKED) && (entries[marked] & THERE)) {
         marked++;
@@ -135,52 +140,95 @@ static void serve(struct bs_cow *cow, uint64_t page, size_t frames) {
     size_t opened = let_go_on(cow, page, count > 0 ? count : 1);
     for (size_t i = 0; room && i < opened; i++) {
         struct bs_saved_page *saved = bs_vector_extend(&cow->log, sizeof *saved);
-        *saved = (struct bs_saved_page){page + i, ((const uint64_t *) cow->pool.data)[pooled(cow) - 1]};
+        *saved = (struct bs_saved_page){page + i, ((const uint64_t *) cow->pool.data)[bs_cow_pool_size(cow) - 1], i > 0};
         cow->pool.size -= sizeof(uint64_t);
     }
 }
 
-/* Reads messages for which there are frames, and serves them. False if there was none. */
-static bool serve_some(struct bs_cow *cow) {
-    struct uffd_msg messages[MESSAGES];
-    size_t room = pooled(cow) < MESSAGES ? pooled(cow) : MESSAGES;
-    ssize_t got = read(cow->uffd, messages, room * sizeof *messages);
-    for (size_t i = 0, count = got > 0 ? (size_t) got / sizeof *messages : 0; i < count; i++) {
-        if (messages[i].event == UFFD_EVENT_PAGEFAULT) {
-            serve(cow, messages[i].arg.pagefault.address / BS_PAGE_SIZE, pooled(cow) - (count - 1 - i));
+/* What was read ahead of memory that shows a file can have been read after it was given back. */
+static void forget_ahead(struct bs_cow *cow, const struct bs_range *range) {
+    struct bs_saved_page *log = (struct bs_saved_page *) cow->log.data;
+    size_t kept = 0, count = cow->log.size / sizeof *log;
+    for (size_t i = 0; i < count; i++) {
+        if (log[i].ahead && log[i].page >= range->first && log[i].page < range->end) {
+            bs_cow_keep(cow, log[i].frame);
+        } else {
+            log[kept++] = log[i];
         }
     }
-    return got > 0;
+    cow->log.size = kept * sizeof *log;
+}
+
+/* Its content is lost unless it was saved; what is written there from now on is not what it was. */
+static void open_removed(struct bs_cow *cow) {
+    for (size_t i = 0; i < bs_ranges_count(&cow->removed); i++) {
+        const struct bs_range range = *bs_ranges_at(&cow->removed, i);
+        forget_ahead(cow, &range);
+        bs_cow_protect(cow, range.first, range.end, false);
+        cow->has_gaps = true;
+    }
+    cow->removed.size = 0;
+}
+
+void bs_cow_take_in(struct bs_cow *cow) {
+    while (take_messages(cow)) {
+        bs_cow_nudge(cow);
+    }
+    open_removed(cow);
+}
+
+/* Serves held writes as long as there are frames. False if there was nothing to do. */
+static bool serve_some(struct bs_cow *cow) {
+    if (cow->waiting.size == 0 && !take_messages(cow)) {
+        return false;
+    }
+    size_t served = 0;
+    while (served < cow->waiting.size / sizeof(uint64_t) && bs_cow_pool_size(cow) > 0) {
+        open_removed(cow);
+        size_t others = cow->waiting.size / sizeof(uint64_t) - served - 1, frames = bs_cow_pool_size(cow);
+        serve(cow, ((const uint64_t *) cow->waiting.data)[served++], frames > others ? frames - others : 1);
+    }
+    open_removed(cow);
+    cow->waiting.size -= served * sizeof(uint64_t);
+    memmove(cow->waiting.data, cow->waiting.data + served * sizeof(uint64_t), cow->waiting.size);
+    return true;
 }
 
 static void ask_for_frames(struct bs_cow *cow) {
     if (!cow->asked) {
         cow->asked = true;
-        bs_process_wake(cow->process);
+        pthread_cond_broadcast(&cow->hungry);
+        if (cow->host.wake) {
+            cow->host.wake(cow->host.owner);
+        }
     }
 }
 
 static void await_message(const struct bs_cow *cow) {
-    struct pollfd either[] = {{.fd = cow->uffd, .events = POLLIN}, {.fd = cow->stop, .events = POLLIN}};
-    poll(either, 2, -1);
+    struct pollfd either[] = {{.fd = cow->uffd, .events = POLLIN}, {.fd = cow->nudge, .events = POLLIN}};
+    eventfd_t times;
+    if (poll(either, 2, -1) > 0 && (either[1].revents & POLLIN)) {
+        int ignored = eventfd_read(cow->nudge, &times);
+        (void) ignored;
+    }
 }
 
 static bool is_message_waiting(const struct bs_cow *cow) {
     struct pollfd message = {.fd = cow->uffd, .events = POLLIN};
-    return poll(&message, 1, 0) > 0;
+    return cow->waiting.size > 0 || poll(&message, 1, 0) > 0;
 }
 
 static void *handle(void *argument) {
     struct bs_cow *cow = argument;
     pthread_mutex_lock(&cow->lock);
     while (!cow->stopping) {
-        if (pooled(cow) == 0 && !cow->urgent) {
+        if (bs_cow_pool_size(cow) == 0 && !cow->urgent) {
             ask_for_frames(cow);
             pthread_cond_wait(&cow->fed, &cow->lock);
             continue;
         }
-        bool served = (pooled(cow) > 0 || (is_message_waiting(cow) && add_overflow(cow))) && serve_some(cow);
-        if (pooled(cow) < cow->low) {
+        bool served = (bs_cow_pool_size(cow) > 0 || (is_message_waiting(cow) && bs_cow_add_overflow(cow))) && serve_some(cow);
+        if (bs_cow_pool_size(cow) < cow->low && !cow->urgent) {
             ask_for_frames(cow);
         }
         pthread_mutex_unlock(&cow->lock);
@@ -198,8 +246,8 @@ static void *handle(void *argument) {
 
 int bs_cow_handler_start(struct bs_cow *cow) {
     sigset_t all, before;
-    cow->stop = eventfd(0, EFD_CLOEXEC);
-    if (cow->stop < 0) {
+    cow->nudge = eventfd(0, EFD_CLOEXEC);
+    if (cow->nudge < 0) {
         return bs_fail_errno("eventfd");
     }
     cow->stopping = false;
@@ -217,13 +265,12 @@ void bs_cow_handler_end(struct bs_cow *cow) {
         cow->stopping = true;
         pthread_cond_signal(&cow->fed);
         pthread_mutex_unlock(&cow->lock);
-        int ignored = eventfd_write(cow->stop, 1);
-        (void) ignored;
+        bs_cow_nudge(cow);
         pthread_join(cow->handler, NULL);
         cow->handling = false;
     }
-    if (cow->stop >= 0) {
-        close(cow->stop);
-        cow->stop = -1;
+    if (cow->nudge >= 0) {
+        close(cow->nudge);
+        cow->nudge = -1;
     }
 }

@@ -95,10 +95,10 @@ static int count_lost(struct bs_cow *cow, const struct bs_cow_interval *interval
         bs_ranges_intersect(&cow->scratch_too, interval->open, interval->held_before) < 0 ||
         bs_ranges_union(&cow->released, &cow->scratch, &cow->scratch_too) < 0 ||
         bs_ranges_subtract(&cow->scratch, &cow->released, interval->writable) < 0 ||
-        bs_ranges_subtract(&cow->scratch_too, &cow->scratch, &cow->saved_ranges) < 0) {
+        bs_ranges_subtract(&cow->gone, &cow->scratch, &cow->saved_ranges) < 0) {
         return -ENOMEM;
     }
-    cow->lost = bs_ranges_pages(&cow->scratch_too);
+    cow->lost = bs_ranges_pages(&cow->gone) + (interval->forgot ? 1 : 0);
     return 0;
 }
 

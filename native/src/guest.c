@@ -16,27 +16,9 @@
 #include <unistd.h>
 
 #include "error.h"
-#include "process.h"
-#include "tracked.h"
+#include "guest.h"
 
 #define MANY 256 /* pages that are worth waking another thread for */
-
-/* A stretch of memory that shows a file. */
-struct shown {
-    int file;
-    uint64_t offset;
-    uint64_t address;
-    uint64_t length;
-};
-
-struct bs_guest {
-    struct bs_tracked tracked;
-    struct bs_process reader; /* moves pages; it is never traced */
-    struct bs_vector shared;  /* struct shown */
-    struct bs_vector holes;   /* bs_range: where their files had nothing, and nothing was written since */
-    struct bs_vector holes_now;
-    struct bs_vector discarded; /* bs_range: the difference */
-};
 
 /* ---- pages ------------------------------------------------------------------------------------------------------- */
 
@@ -58,14 +40,13 @@ static int copy_out(struct bs_tracked *t, const uint64_t *pages, const uint64_t 
     return bs_copy_out(reader(t), pages, frames, count);
 }
 
-static int drop(struct bs_tracked *t, const uint64_t *pages, size_t count) {
+int bs_guest_drop(bs_guest *g, const uint64_t *pages, size_t count) {
     static const char zeros[BS_PAGE_SIZE];
-    const struct bs_vector *discarded = &((struct bs_guest *) t)->discarded;
     size_t cursor = 0;
     uint64_t frame = (uint64_t) (uintptr_t) zeros;
     for (size_t i = 0; i < count; i++) {
-        bool is_hole = bs_ranges_have(discarded, pages[i], &cursor);
-        int result = is_hole ? 0 : bs_copy_out(reader(t), pages + i, &frame, 1);
+        bool is_hole = bs_ranges_have(&g->discarded, pages[i], &cursor);
+        int result = is_hole ? 0 : bs_copy_out(&g->reader, pages + i, &frame, 1);
         if (result < 0) {
             return result;
         }
@@ -73,11 +54,15 @@ static int drop(struct bs_tracked *t, const uint64_t *pages, size_t count) {
     return 0;
 }
 
+static int drop(struct bs_tracked *t, const uint64_t *pages, size_t count) {
+    return bs_guest_drop((struct bs_guest *) t, pages, count);
+}
+
 static const struct bs_movers movers = {copy_in, copy_out, drop};
 
 /* ---- opening ----------------------------------------------------------------------------------------------------- */
 
-static int make_trackable(int32_t pid, int *uffd, uint64_t *interrupted_ns) {
+static int make_trackable(int32_t pid, bool hold, int *uffd, uint64_t *interrupted_ns) {
     bs_process *p;
     int result = bs_process_attach(pid, &p);
     if (result < 0) {
@@ -85,7 +70,8 @@ static int make_trackable(int32_t pid, int *uffd, uint64_t *interrupted_ns) {
     }
     *interrupted_ns = 0;
     if ((result = bs_process_prepare_calls(p)) == 0) {
-        result = bs_track_make(p, O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY, uffd, interrupted_ns);
+        result = hold ? bs_held_make(p, uffd, interrupted_ns)
+                      : bs_track_make(p, O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY, uffd, interrupted_ns);
     }
     bs_process_close(p);
     return result;
@@ -98,18 +84,28 @@ static int open_proc(int32_t pid, const char *name, int flags, int *descriptor) 
     return *descriptor < 0 ? bs_fail_errno("open %s", path) : 0;
 }
 
-int bs_guest_open(int32_t pid, uint64_t *interrupted_ns, bs_guest **out) {
+/* The descriptor is one of two kinds, and belongs to what deals with it. */
+static int begin(bs_guest *g, int uffd) {
+    if (g->cow) {
+        return bs_guest_hold_writes(g, uffd);
+    }
+    g->tracked.uffd = uffd;
+    return bs_tracked_open(&g->tracked);
+}
+
+int bs_guest_open(int32_t pid, bs_cow *cow, uint64_t *interrupted_ns, bs_guest **out) {
     bs_guest *g = calloc(1, sizeof *g);
     if (!g) {
         return bs_fail(-ENOMEM, "track process %d: out of memory", (int) pid);
     }
+    g->cow = cow;
     g->tracked.movers = &movers;
     g->tracked.uffd = g->tracked.pagemap = g->reader.memory = g->reader.maps = -1;
     g->reader.pid = pid;
-    int result = make_trackable(pid, &g->tracked.uffd, interrupted_ns);
-    if (result < 0 || (result = bs_tracked_open(&g->tracked)) < 0 ||
-        (result = open_proc(pid, "pagemap", O_RDONLY, &g->tracked.pagemap)) < 0 ||
-        (result = open_proc(pid, "mem", O_RDWR, &g->reader.memory)) < 0) {
+    int uffd, result;
+    if ((result = open_proc(pid, "pagemap", O_RDONLY, &g->tracked.pagemap)) < 0 ||
+        (result = open_proc(pid, "mem", O_RDWR, &g->reader.memory)) < 0 ||
+        (result = make_trackable(pid, cow != NULL, &uffd, interrupted_ns)) < 0 || (result = begin(g, uffd)) < 0) {
         bs_guest_close(g);
         return result;
     }
@@ -120,13 +116,13 @@ int bs_guest_open(int32_t pid, uint64_t *interrupted_ns, bs_guest **out) {
 
 /* ---- content ----------------------------------------------------------------------------------------------------- */
 
-static int add_pages(const struct shown *part, off_t from, off_t to, struct bs_vector *pages) {
+static int add_pages(const struct bs_shown *part, off_t from, off_t to, struct bs_vector *pages) {
     uint64_t start = part->address + (uint64_t) from - part->offset, end = part->address + (uint64_t) to - part->offset;
     return from < to ? bs_ranges_add(pages, start / BS_PAGE_SIZE, (end + BS_PAGE_SIZE - 1) / BS_PAGE_SIZE) : 0;
 }
 
 /* Where a file has data, which its process may not have looked at yet, and where holes. Each may be null. */
-static int look(const struct shown *part, struct bs_vector *content, struct bs_vector *holes) {
+static int look(const struct bs_shown *part, struct bs_vector *content, struct bs_vector *holes) {
     off_t end = (off_t) (part->offset + part->length);
     int result = 0;
     for (off_t at = (off_t) part->offset; at < end && result == 0;) {
@@ -147,7 +143,7 @@ static int look(const struct shown *part, struct bs_vector *content, struct bs_v
 }
 
 /* name: of the mapping among /proc/PID/map_files. Shared ones are remembered. */
-static int add_mapping(bs_guest *g, const char *name, bool is_shared, struct shown part, struct bs_vector *content) {
+static int add_mapping(bs_guest *g, const char *name, bool is_shared, struct bs_shown part, struct bs_vector *content) {
     char entry[64];
     snprintf(entry, sizeof entry, "map_files/%s", name);
     if (open_proc(g->reader.pid, entry, O_RDONLY, &part.file) < 0) { /* not for everybody: then all of it counts */
@@ -155,7 +151,7 @@ static int add_mapping(bs_guest *g, const char *name, bool is_shared, struct sho
                          : bs_ranges_add(content, part.address / BS_PAGE_SIZE,
                                          (part.address + part.length) / BS_PAGE_SIZE);
     }
-    struct shown *kept = is_shared ? bs_vector_extend(&g->shared, sizeof *kept) : NULL;
+    struct bs_shown *kept = is_shared ? bs_vector_extend(&g->shared, sizeof *kept) : NULL;
     if (kept) {
         *kept = part;
     }
@@ -166,8 +162,9 @@ static int add_mapping(bs_guest *g, const char *name, bool is_shared, struct sho
     return result;
 }
 
-/* Finds the content of files behind a range, which must be memory that can be read and written. */
-static int find_content(bs_guest *g, uint64_t address, uint64_t length, struct bs_vector *content) {
+/* Finds the content of files behind a range, which must be memory that can be read and written; or begins to hold writes
+ * there. */
+static int go_through(bs_guest *g, uint64_t address, uint64_t length, struct bs_vector *content) {
     int32_t pid = g->reader.pid;
     int descriptor, result = open_proc(pid, "maps", O_RDONLY, &descriptor);
     FILE *maps = result < 0 ? NULL : fdopen(descriptor, "r");
@@ -182,8 +179,10 @@ static int find_content(bs_guest *g, uint64_t address, uint64_t length, struct b
         if (sscanf(line, "%39s %7s %llx %*s %llu", name, protection, &offset, &inode) == 4 &&
             sscanf(name, "%llx-%llx", &start, &end) == 2 && start <= reached && end > reached) {
             uint64_t part_end = end < range_end ? end : range_end;
-            if (inode != 0) {
-                struct shown part = {-1, offset + (reached - start), reached, part_end - reached};
+            struct bs_shown part = {-1, offset + (reached - start), reached, part_end - reached};
+            if (g->cow) {
+                result = bs_guest_hold(g, &part, inode != 0);
+            } else if (inode != 0) {
                 result = add_mapping(g, name, protection[3] == 's', part, content);
             }
             reached = part_end;
@@ -198,8 +197,8 @@ static int find_content(bs_guest *g, uint64_t address, uint64_t length, struct b
 
 int bs_guest_add(bs_guest *g, uint64_t address, uint64_t length) {
     struct bs_vector content = {0};
-    int result = find_content(g, address, length, &content);
-    if (result == 0) {
+    int result = go_through(g, address, length, &content);
+    if (result == 0 && !g->cow) {
         result = bs_tracked_add(&g->tracked, address, length, PAGE_IS_PFNZERO, &content);
     }
     bs_vector_fini(&content);
@@ -209,6 +208,9 @@ int bs_guest_add(bs_guest *g, uint64_t address, uint64_t length) {
 /* ---- captures and rollbacks -------------------------------------------------------------------------------------- */
 
 int bs_guest_capture(bs_guest *g, struct bs_capture *capture) {
+    if (g->cow) {
+        return bs_guest_capture_held(g, capture);
+    }
     int result = bs_tracked_capture(&g->tracked, capture);
     bool scanned = !(capture->flags & BS_CAPTURE_CONTINUE);
     if (result >= 0 && scanned && g->holes.size > 0) { /* what was written is no hole any more */
@@ -220,14 +222,18 @@ int bs_guest_capture(bs_guest *g, struct bs_capture *capture) {
 }
 
 void bs_guest_capture_abandon(bs_guest *g) {
-    bs_tracked_abandon(&g->tracked);
+    if (g->cow) {
+        bs_guest_abandon_held(g);
+    } else {
+        bs_tracked_abandon(&g->tracked);
+    }
 }
 
 /* What was discarded since holes were last looked for. */
 static int find_discarded(bs_guest *g) {
     g->holes_now.size = 0;
-    for (size_t i = 0; i < g->shared.size / sizeof(struct shown); i++) {
-        int result = look((struct shown *) g->shared.data + i, NULL, &g->holes_now);
+    for (size_t i = 0; i < g->shared.size / sizeof(struct bs_shown); i++) {
+        int result = look((struct bs_shown *) g->shared.data + i, NULL, &g->holes_now);
         if (result < 0) {
             return result;
         }
@@ -236,6 +242,9 @@ static int find_discarded(bs_guest *g) {
 }
 
 int bs_guest_restore_begin(bs_guest *g, struct bs_restore *restore) {
+    if (g->cow) {
+        return bs_guest_look_back_held(g, restore);
+    }
     struct bs_tracked *t = &g->tracked;
     int result = find_discarded(g);
     if (result < 0 || (result = bs_ranges_add_all(&t->carried, &g->discarded, &t->scratch)) < 0) {
@@ -245,6 +254,9 @@ int bs_guest_restore_begin(bs_guest *g, struct bs_restore *restore) {
 }
 
 int bs_guest_restore_finish(bs_guest *g, const struct bs_restore_pages *pages) {
+    if (g->cow) {
+        return bs_guest_restore_held(g, pages);
+    }
     int result = bs_tracked_restore_finish(&g->tracked, pages);
     if (result == 0 && g->shared.size > 0 && (result = find_discarded(g)) == 0) {
         bs_vector_swap(&g->holes, &g->holes_now);
@@ -256,14 +268,15 @@ void bs_guest_close(bs_guest *g) {
     if (!g) {
         return;
     }
+    bs_cow_end(g->cow);
     bs_tracked_close(&g->tracked);
     if (g->reader.memory >= 0) {
         close(g->reader.memory);
     }
-    for (size_t i = 0; i < g->shared.size / sizeof(struct shown); i++) {
-        close(((struct shown *) g->shared.data + i)->file);
+    for (size_t i = 0; i < g->shared.size / sizeof(struct bs_shown); i++) {
+        close(((struct bs_shown *) g->shared.data + i)->file);
     }
-    struct bs_vector *vectors[] = {&g->shared, &g->holes, &g->holes_now, &g->discarded};
+    struct bs_vector *vectors[] = {&g->shared, &g->holes, &g->holes_now, &g->discarded, &g->chosen, &g->pages, &g->frames};
     for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++) {
         bs_vector_fini(vectors[i]);
     }

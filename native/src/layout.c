@@ -238,8 +238,8 @@ static int clear_marks(struct bs_process *p) {
 }
 
 int bs_layout_register_one(struct bs_process *p, const struct bs_mapping *mapping) {
-    if (bs_cow_tracks(p, mapping)) {
-        return bs_cow_register(p, mapping);
+    if (bs_held_tracks(p, mapping)) {
+        return bs_held_register(p, mapping);
     }
     int result = bs_scan_lost(p, mapping->start, mapping->end);
     if (result == 0) {

@@ -92,20 +92,17 @@ int64_t bs_measure_fault(void) {
     return result;
 }
 
-static int begin_to_hold(struct bs_process *self, const struct ground *ground) {
-    int result = bs_process_hold_writes(self);
-    if (result < 0 || (result = bs_process_feed(self, (uint64_t) (uintptr_t) ground->frames, PAGES, 0)) < 0) {
+static int begin_to_hold(struct bs_cow *cow, int pagemap, const struct ground *ground) {
+    const struct bs_cow_host self = {.pid = getpid(), .memory = -1, .pagemap = pagemap};
+    int uffd = (int) syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY);
+    if (uffd < 0) {
+        return bs_fail_errno("userfaultfd");
+    }
+    int result = bs_cow_begin(cow, uffd, &self);
+    if (result < 0 || (result = bs_cow_feed(cow, (uint64_t) (uintptr_t) ground->frames, PAGES, 0)) < 0) {
         return result;
     }
-    struct uffdio_api api = {.api = UFFD_API, .features = UFFD_FEATURE_PAGEFAULT_FLAG_WP};
-    struct uffdio_register range = {.range = {.start = ground->memory, .len = LENGTH},
-                                    .mode = UFFDIO_REGISTER_MODE_WP};
-    self->cow->uffd = (int) syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY);
-    if (self->cow->uffd < 0 || ioctl(self->cow->uffd, UFFDIO_API, &api) < 0 ||
-        ioctl(self->cow->uffd, UFFDIO_REGISTER, &range) < 0) {
-        return bs_fail_errno("hold writes of this process");
-    }
-    return bs_cow_handler_start(self->cow);
+    return bs_cow_register(cow, ground->memory / BS_PAGE_SIZE, (ground->memory + LENGTH) / BS_PAGE_SIZE);
 }
 
 /* The frames of the round before can be used again. */
@@ -114,7 +111,6 @@ static int protect_held(void *discipline, struct ground *ground) {
     uint64_t first_page = ground->memory / BS_PAGE_SIZE;
     bs_cow_lock(cow);
     bs_cow_give_frames_back(cow, &cow->log);
-    cow->log.size = 0;
     pthread_mutex_unlock(&cow->lock);
     return bs_cow_protect(cow, first_page, first_page + PAGES, true) == 0
                ? 0
@@ -123,14 +119,14 @@ static int protect_held(void *discipline, struct ground *ground) {
 
 /* On one processor: the threads of one process are spread over several, and wake each other much later than a target's
  * and the one that serves it. */
-static int64_t measure_here(struct bs_process *self, struct ground *ground) {
+static int64_t measure_here(struct bs_cow *cow, int pagemap, struct ground *ground) {
     cpu_set_t before, here;
     CPU_ZERO(&here);
     CPU_SET((size_t) sched_getcpu(), &here);
     bool pinned = sched_getaffinity(0, sizeof before, &before) == 0 && sched_setaffinity(0, sizeof here, &here) == 0;
-    int64_t result = begin_to_hold(self, ground);
+    int64_t result = begin_to_hold(cow, pagemap, ground);
     if (result == 0) {
-        result = measure(protect_held, self->cow, ground);
+        result = measure(protect_held, cow, ground);
     }
     if (pinned) {
         sched_setaffinity(0, sizeof before, &before);
@@ -139,17 +135,17 @@ static int64_t measure_here(struct bs_process *self, struct ground *ground) {
 }
 
 int64_t bs_measure_held_write(void) {
-    struct bs_process self = {.pid = getpid(), .memory = -1};
     struct ground ground;
-    self.pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+    bs_cow *cow = NULL;
+    int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
     int64_t result = ground_init(&ground);
-    if (result == 0) {
-        result = self.pagemap < 0 ? bs_fail_errno("open /proc/self/pagemap") : measure_here(&self, &ground);
+    if (result == 0 && (result = bs_cow_open(&cow)) == 0) {
+        result = pagemap < 0 ? bs_fail_errno("open /proc/self/pagemap") : measure_here(cow, pagemap, &ground);
     }
-    bs_cow_fini(&self);
+    bs_cow_close(cow);
     ground_fini(&ground);
-    if (self.pagemap >= 0) {
-        close(self.pagemap);
+    if (pagemap >= 0) {
+        close(pagemap);
     }
     return result;
 }

@@ -367,6 +367,5 @@ void bs_process_close(bs_process *p) {
     bs_scan_fini(p);
     bs_ahead_fini(p);
     bs_helper_close(p->helper);
-    bs_cow_fini(p);
     free(p);
 }

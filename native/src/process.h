@@ -188,7 +188,7 @@ struct bs_process {
     struct bs_vector left_files;   /* by the last rollback, as they were: paths, each with its zero byte */
     struct bs_vector state;        /* the blob */
     bs_output *outputs[2];
-    struct bs_cow *cow; /* null: the copy discipline */
+    struct bs_cow *cow; /* the caller's; null: the copy discipline */
 };
 
 static inline const struct bs_mapping *bs_mappings_of(const struct bs_process *p, size_t *count) {
@@ -251,34 +251,23 @@ int bs_track_complete(struct bs_process *p); /* what the scan found is dealt wit
 int bs_scan(struct bs_process *p, bool with_layout,
             bool *overlooked); /* fills held and written, re-protects; registers what was overlooked */
 int bs_scan_lost(struct bs_process *p, uint64_t start, uint64_t end); /* fills lost */
+int bs_scan_fresh(struct bs_process *p, size_t *pages); /* counts what is there in new mappings outside of files */
 /* Of a running target, memory outside of files: how much was written of what is not predicted. Changes nothing. */
 int bs_scan_count(struct bs_process *p, size_t *pages);
 /* The same pages: protects, and carries what it found; only what had no content at the last capture, if asked. */
 int bs_scan_ahead(struct bs_process *p, bool only_new, struct bs_vector *found);
 void bs_scan_fini(struct bs_process *p);
 
-/* cow.c: private anonymous memory, in the cow discipline; without effect in the other where it returns void */
-static inline bool bs_cow_tracks(const struct bs_process *p, const struct bs_mapping *mapping) {
+/* held.c: private anonymous memory, in the cow discipline */
+static inline bool bs_held_tracks(const struct bs_process *p, const struct bs_mapping *mapping) {
     return p->cow && mapping->inode == 0 && !(mapping->flags & MAPPING_SHARED);
 }
 
-int bs_cow_open(struct bs_process *p, uint64_t *interrupted_ns);
-void bs_cow_close(struct bs_process *p);
-void bs_cow_fini(struct bs_process *p);
-int bs_cow_register(struct bs_process *p, const struct bs_mapping *mapping);
-int bs_cow_scan(struct bs_process *p);
-const struct bs_vector *bs_cow_held(const struct bs_process *p); /* by the last scan */
-void bs_cow_urgent(struct bs_process *p, bool urgent);           /* held writes must not wait for the caller */
-void bs_cow_hold(struct bs_process *p);
-void bs_cow_release(struct bs_process *p);
-int bs_cow_choose(struct bs_process *p);
-uint64_t bs_cow_frames_owed(const struct bs_process *p);
-int bs_cow_end_interval(struct bs_process *p);
-int bs_cow_check(struct bs_process *p);
-int bs_cow_find_dirty(struct bs_process *p);
-void bs_cow_restore_begin(struct bs_process *p);
-int bs_cow_restore_pages(struct bs_process *p, const uint64_t *pages, const uint64_t *frames, size_t count);
-int bs_cow_restore_end(struct bs_process *p);
+int bs_held_make(struct bs_process *p, int *uffd, uint64_t *interrupted_ns); /* a descriptor, in the target */
+int bs_held_open(struct bs_process *p, uint64_t *interrupted_ns);
+int bs_held_register(struct bs_process *p, const struct bs_mapping *mapping);
+int bs_held_scan(struct bs_process *p);
+int bs_held_check(struct bs_process *p);
 
 /* layout.c */
 int bs_layout_open(struct bs_process *p);

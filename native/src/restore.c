@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include <string.h>
 
+#include "cow.h"
 #include "error.h"
 #include "process.h"
 
@@ -84,7 +85,7 @@ static int broken(const struct bs_process *p, int result) {
 static int find_dirty(struct bs_process *p) {
     const struct bs_vector *all = p->cow ? &p->held_files : &p->held;
     int result = bs_ranges_intersect(&p->dirty, p->all_dirty ? all : &p->carried, &p->held);
-    return result < 0 || !p->cow ? result : bs_cow_find_dirty(p);
+    return result < 0 || !p->cow ? result : bs_cow_find_open(p->cow, &p->dirty);
 }
 
 static void tell(const struct bs_process *p, struct bs_restore *restore) {
@@ -115,7 +116,7 @@ int bs_process_restore_begin(bs_process *p, uint64_t state, struct bs_restore *r
     if (result < 0 || (result = for_each_thread(p, &parts, check_thread)) < 0 ||
         (result = bs_files_check(p, parts.descriptors, parts.head->descriptor_count)) < 0 ||
         (result = bs_layout_check(p, parts.mappings, parts.head->mapping_count)) < 0 ||
-        (p->cow && (result = bs_cow_check(p)) < 0)) {
+        (p->cow && (result = bs_held_check(p)) < 0)) {
         return result;
     }
     if ((result = bs_set_kill_on_exit(p, true)) < 0 || (result = end_newer_threads(p, &parts)) < 0 ||
@@ -125,7 +126,7 @@ int bs_process_restore_begin(bs_process *p, uint64_t state, struct bs_restore *r
         return broken(p, result);
     }
     if (p->cow) {
-        bs_cow_restore_begin(p);
+        p->cow->lost = 0; /* what is gone since the check was taken away by this rollback itself */
     }
     tell(p, restore);
     return 0;
@@ -166,11 +167,11 @@ int bs_process_restore_finish(bs_process *p, uint64_t state, const struct bs_res
     }
     bs_vector_fini(&areas);
     if (result < 0 ||
-        (p->cow && (result = bs_cow_restore_pages(p, words(pages->pages), words(pages->frames), pages->count)) < 0) ||
+        (p->cow && (result = bs_cow_open_pages(p->cow, &(struct bs_restore_pages){pages->pages, pages->frames, pages->count, 0, 0})) < 0) ||
         (result = bs_copy_out(p, words(pages->pages), words(pages->frames), pages->count)) < 0 ||
         (result = for_each_thread(p, &parts, bs_rseq_restore)) < 0 || (result = restore_output(p, parts.head)) < 0 ||
         (result = bs_track_all(p)) < 0 || (result = for_each_thread(p, &parts, restore_thread)) < 0 ||
-        (p->cow && (result = bs_cow_restore_end(p)) < 0) || (result = bs_track_complete(p)) < 0 ||
+        (p->cow && (result = bs_cow_restore_end(p->cow, false)) < 0) || (result = bs_track_complete(p)) < 0 ||
         (result = bs_remote_settle(p)) < 0 ||
         (result = bs_set_kill_on_exit(p, false)) < 0) {
         return broken(p, result);

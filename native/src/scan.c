@@ -25,6 +25,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cow.h"
 #include "error.h"
 #include "pagemap.h"
 #include "process.h"
@@ -88,6 +89,32 @@ int bs_scan_lost(struct bs_process *p, uint64_t start, uint64_t end) {
         .start = start, .end = end, .inverted = PAGE_IS_WPALLOWED, .all_of = PAGE_IS_WPALLOWED, .any_of = THERE};
     p->lost.size = 0;
     return walk(p, &unregistered, regions, REGIONS_AT_ONCE_IN_FILE, visit_lost);
+}
+
+static bool is_known(const struct bs_process *p, const struct bs_mapping *mapping, size_t *cursor) {
+    size_t count;
+    const struct bs_mapping *known = bs_mappings_of(p, &count);
+    while (*cursor < count && known[*cursor].start < mapping->start) {
+        ++*cursor;
+    }
+    return *cursor < count && memcmp(known + *cursor, mapping, sizeof *mapping) == 0;
+}
+
+/* Of the mappings just read. The target may be changing them. */
+int bs_scan_fresh(struct bs_process *p, size_t *pages) {
+    const struct bs_mapping *mapping = (const struct bs_mapping *) p->fresh.data;
+    size_t cursor = 0;
+    *pages = 0;
+    for (size_t i = 0; i < p->fresh.size / sizeof *mapping; i++, mapping++) {
+        if (mapping->inode == 0 && !(mapping->flags & MAPPING_SHARED) && !is_known(p, mapping, &cursor)) {
+            int result = bs_scan_lost(p, mapping->start, mapping->end);
+            if (result < 0) {
+                return result;
+            }
+            *pages += bs_ranges_pages(&p->lost);
+        }
+    }
+    return 0;
 }
 
 /* ---- files ------------------------------------------------------------------------------------------------------- */
@@ -213,7 +240,7 @@ static int visit_hole(struct bs_process *p, const struct page_region *region) {
 }
 
 static bool is_passed_over(const struct bs_process *p, const struct bs_mapping *mapping) {
-    return (mapping->flags & MAPPING_SHARED) || bs_cow_tracks(p, mapping);
+    return (mapping->flags & MAPPING_SHARED) || bs_held_tracks(p, mapping);
 }
 
 /* Shared memory is slow to walk and not ours: the walk goes from one such mapping to the next. */
@@ -259,7 +286,7 @@ static int list_anonymous(const struct bs_process *p, const struct bs_vector *bu
 
 static int find_held_elsewhere(struct bs_process *p) {
     struct bs_scan_room *room = p->scan_room;
-    return p->cow ? bs_vector_copy(&room->held, bs_cow_held(p)) : list_anonymous(p, &room->holes, &room->held);
+    return p->cow ? bs_vector_copy(&room->held, &p->cow->held) : list_anonymous(p, &room->holes, &room->held);
 }
 
 static int put_together(struct bs_process *p) {
@@ -321,7 +348,7 @@ int bs_scan(struct bs_process *p, bool with_layout, bool *overlooked) {
         result = again ? all_parts[i](p) : parts.results[i];
     }
     if (result == 0 && p->cow) {
-        result = bs_cow_scan(p);
+        result = bs_held_scan(p);
     }
     if (result == 0) {
         result = put_together(p);

@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cow.h"
 #include "error.h"
 #include "process.h"
 
@@ -225,7 +226,7 @@ struct bs_thread *bs_thread_in_error(const struct bs_process *p) {
 
 /* Threads that reported a stop nobody asked for, or asked for too late, go on. */
 int bs_thaw(struct bs_process *p) {
-    bs_cow_urgent(p, false);
+    bs_cow_urgent(p->cow, false);
     for (size_t i = 0; i < bs_threads_count(p); i++) {
         struct bs_thread *thread = bs_threads_at(p, i);
         if (thread->state != THREAD_STOPPED) {
@@ -334,7 +335,7 @@ static int await_stops(struct bs_process *p) {
 
 /* Stops every thread. */
 int bs_freeze(struct bs_process *p) {
-    bs_cow_urgent(p, true);
+    bs_cow_urgent(p->cow, true);
     int result = await_stops(p);
     if (result < 0 && !p->exited && !p->execed) {
         for (size_t i = 0; i < bs_threads_count(p); i++) {
@@ -360,7 +361,7 @@ int bs_process_halt(bs_process *p) {
 int bs_process_resume(bs_process *p, uint32_t deliver) {
     p->halted = false;
     p->capturing = false;
-    bs_cow_release(p);
+    bs_cow_release(p->cow);
     for (size_t i = 0; i < bs_threads_count(p); i++) {
         struct bs_thread *thread = bs_threads_at(p, i);
         if (thread->state == THREAD_ERROR) {

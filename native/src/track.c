@@ -9,9 +9,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cow.h"
 #include "error.h"
 #include "pagemap.h"
 #include "process.h"
+#include "uffd.h"
 
 #define STEADY 8 /* scans, after which the mappings are expected to stay as they are */
 
@@ -40,17 +42,7 @@ int bs_track_make(struct bs_process *p, uint64_t flags, int *uffd, uint64_t *int
 }
 
 int bs_track_register(struct bs_process *p, int uffd, const struct bs_mapping *mapping) {
-    struct uffdio_register range = {.range = {.start = mapping->start, .len = mapping->end - mapping->start},
-                                    .mode = UFFDIO_REGISTER_MODE_WP};
-    if (ioctl(uffd, UFFDIO_REGISTER, &range) == 0) {
-        return 0;
-    }
-    if (errno == EBUSY) {
-        return bs_fail(BS_EUNFIT, "process %d handles faults of %llx-%llx by itself (userfaultfd)", (int) p->pid,
-                       (unsigned long long) mapping->start, (unsigned long long) mapping->end);
-    }
-    return bs_fail_errno("track %llx-%llx of process %d", (unsigned long long) mapping->start,
-                         (unsigned long long) mapping->end, (int) p->pid);
+    return bs_uffd_register(uffd, p->pid, mapping->start, mapping->end);
 }
 
 int bs_track_open(struct bs_process *p, uint64_t *interrupted_ns) {
@@ -71,7 +63,7 @@ int bs_track_open(struct bs_process *p, uint64_t *interrupted_ns) {
     }
     p->no_guard_category = !bs_pagemap_knows(p->pagemap, PAGE_IS_GUARD);
     p->mappings.size = 0; /* nothing is registered yet */
-    return p->cow ? bs_cow_open(p, interrupted_ns) : 0;
+    return p->cow ? bs_held_open(p, interrupted_ns) : 0;
 }
 
 void bs_track_close(struct bs_process *p) {
@@ -79,7 +71,7 @@ void bs_track_close(struct bs_process *p) {
         close(p->uffd);
         p->uffd = -1;
     }
-    bs_cow_close(p);
+    bs_cow_end(p->cow);
     p->held.size = p->held_files.size = p->held_at_capture.size = p->written.size = p->carried.size = p->dirty.size = 0;
     p->all_dirty = false;
 }

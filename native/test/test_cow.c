@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "cow.h"
+#include "process.h"
 #include "test.h"
 
 #define PAGES 2048ULL
@@ -132,6 +133,7 @@ static void fill_pages(void) {
 /* ---- the tracer -------------------------------------------------------------------------------------------------- */
 
 static bs_process *process;
+static bs_cow *cow;
 static struct bs_capture c;
 static struct bs_saved saved;
 static struct bs_event event;
@@ -155,8 +157,9 @@ static bs_process *begin(uint64_t pool) {
     }
     CHECK_OK(bs_process_attach(child, &process));
     if (hold) {
-        CHECK_OK(bs_process_hold_writes(process));
-        CHECK_OK(bs_process_feed(process, (uint64_t) (uintptr_t) (frames + FRAMES / 2), pool, 0));
+        CHECK_OK(bs_cow_open(&cow));
+        CHECK_OK(bs_process_hold_writes(process, cow));
+        CHECK_OK(bs_cow_feed(process->cow, (uint64_t) (uintptr_t) (frames + FRAMES / 2), pool, 0));
     }
     int tracked = bs_process_track(process, &interrupted);
     if (tracked == BS_EUNFIT) {
@@ -171,7 +174,7 @@ static void capture(void) {
     c = (struct bs_capture){.frames = (uint64_t) (uintptr_t) frames, .frame_count = FRAMES / 2};
     CHECK(bs_process_capture(process, &c) == 0);
     if (hold) {
-        CHECK_OK(bs_process_saved(process, (uint64_t) (uintptr_t) (frames + c.page_count), FRAMES / 2 - c.page_count,
+        CHECK_OK(bs_cow_saved(process->cow, (uint64_t) (uintptr_t) (frames + c.page_count), FRAMES / 2 - c.page_count,
                                   &saved));
     }
 }
@@ -225,6 +228,8 @@ static void check_saved(uint64_t first, uint64_t count) {
 static void end(void) {
     CHECK_OK(bs_process_kill(process));
     bs_process_close(process);
+    bs_cow_close(cow);
+    cow = NULL;
 }
 
 /* ---- what is promised -------------------------------------------------------------------------------------------- */
@@ -278,7 +283,7 @@ static void should_save_for_many_threads(void) {
         for (uint64_t k = 0; k < saved.count; k++) {
             uint64_t *frame = (uint64_t *) (uintptr_t) saved.frames + k;
             if (*frame) {
-                CHECK_OK(bs_process_feed(process, (uint64_t) (uintptr_t) frame, 1, 0));
+                CHECK_OK(bs_cow_feed(process->cow, (uint64_t) (uintptr_t) frame, 1, 0));
             }
         }
     }
@@ -291,18 +296,18 @@ static void should_wait_for_frames_and_ask_for_them(void) {
     capture();
     CHECK_OK(bs_process_resume(process, 0));
     give_order(WRITE, 0, 100);
-    while (bs_process_pooled(process) > 0) {
+    while (bs_cow_pooled(process->cow) > 0) {
         CHECK_OK(bs_process_wait(process, now_after(1000000), &event));
     }
     CHECK_OK(bs_process_wait(process, now_after(50000000), &event)); /* is woken, or waits in vain */
     uint64_t written = shared->written, start;
     CHECK_OK(bs_process_wait(process, now_after(50000000), &event));
     CHECK(shared->order == WRITE && shared->written == written && written < 100);
-    CHECK_OK(bs_process_feed(process, (uint64_t) (uintptr_t) (frames + FRAMES / 2 + 10), 60, 10));
+    CHECK_OK(bs_cow_feed(process->cow, (uint64_t) (uintptr_t) (frames + FRAMES / 2 + 10), 60, 10));
     start = bs_now_ns();
     CHECK_OK(bs_process_wait(process, now_after(PATIENCE_NS), &event)); /* few are left */
-    CHECK(bs_now_ns() - start < PATIENCE_NS / 2 && bs_process_pooled(process) < 10);
-    CHECK_OK(bs_process_feed(process, (uint64_t) (uintptr_t) (frames + FRAMES / 2 + 70), 100, 0));
+    CHECK(bs_now_ns() - start < PATIENCE_NS / 2 && bs_cow_pooled(process->cow) < 10);
+    CHECK_OK(bs_cow_feed(process->cow, (uint64_t) (uintptr_t) (frames + FRAMES / 2 + 70), 100, 0));
     await_done();
     capture();
     check_saved(0, 100);
@@ -317,7 +322,7 @@ static void should_stop_though_no_frame_is_left(void) {
     CHECK_OK(bs_process_resume(process, 0));
     give_order(READ_INTO, 0, 1500);
     CHECK_OK(bs_process_wait(process, now_after(20000000), &event));
-    while (bs_process_pooled(process) > 0) {
+    while (bs_cow_pooled(process->cow) > 0) {
         CHECK_OK(bs_process_wait(process, now_after(1000000), &event));
     }
     CHECK(shared->order == READ_INTO);
@@ -328,10 +333,10 @@ static void should_stop_though_no_frame_is_left(void) {
         .flags = BS_CAPTURE_CONTINUE, .frames = (uint64_t) (uintptr_t) frames, .frame_count = c.page_count};
     uint64_t room = c.frame_count;
     CHECK(bs_process_capture(process, &c) == 0);
-    CHECK_OK(bs_process_saved(process, (uint64_t) (uintptr_t) (frames + c.page_count), room - c.page_count, &saved));
+    CHECK_OK(bs_cow_saved(process->cow, (uint64_t) (uintptr_t) (frames + c.page_count), room - c.page_count, &saved));
     CHECK(saved.spare_used >= 1400 && saved.spare_used <= room - c.page_count);
     check_saved(0, 1500);
-    CHECK_OK(bs_process_feed(process, (uint64_t) (uintptr_t) (frames + FRAMES / 2 + 100), 1000, 0));
+    CHECK_OK(bs_cow_feed(process->cow, (uint64_t) (uintptr_t) (frames + FRAMES / 2 + 100), 1000, 0));
     await_done();
     end();
     PASSED("a target without frames can be stopped");
@@ -466,6 +471,7 @@ static void should_let_waiting_writers_go_when_it_ends(void) {
             continue;
         }
         bs_process_close(process);
+        bs_cow_close(cow);
         for (uint64_t limit = now_after(PATIENCE_NS); shared->order != NONE;) {
             CHECK(bs_now_ns() < limit);
         }
@@ -492,7 +498,7 @@ static void should_leave_predicted_pages_open(void) {
                             .predicted = (uint64_t) (uintptr_t) &predicted,
                             .predicted_count = 1};
     CHECK(bs_process_capture(process, &c) == 0);
-    CHECK_OK(bs_process_saved(process, 0, 0, &saved));
+    CHECK_OK(bs_cow_saved(process->cow, 0, 0, &saved));
     check_saved(40, 15);
     uint64_t copied = 0;
     for (uint64_t i = 0; i < c.page_count; i++) {
@@ -533,7 +539,7 @@ static void measure(const char *how, uint64_t step, uint64_t count) {
         for (uint64_t k = 0; hold && k < saved.count; k++) {
             uint64_t *frame = (uint64_t *) (uintptr_t) saved.frames + k;
             if (*frame) {
-                CHECK_OK(bs_process_feed(process, (uint64_t) (uintptr_t) frame, 1, 0));
+                CHECK_OK(bs_cow_feed(process->cow, (uint64_t) (uintptr_t) frame, 1, 0));
             }
         }
     }

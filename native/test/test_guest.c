@@ -4,31 +4,16 @@
  * back, captures with too few frames, rollbacks to any of the last moments. usage: test_guest [IGNORED] [SEED]
  */
 #define _GNU_SOURCE
-#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
 
-#include "random.h"
-#include "test.h"
+#include "machine.h"
 
-#define PAGES 600 /* of each kind */
-#define KINDS 3
-#define ALL (KINDS * PAGES)
 #define ROUNDS 600
 #define MOMENTS 4
 
-enum kind { PRIVATE, SHARED, FILE_COPY };
-
-static unsigned char *memory[KINDS]; /* mapped at the same place in the other process, which alone touches it */
-static int files[KINDS];
-static int commands[2], answers[2];
-static pid_t machine;
 static unsigned char moments[MOMENTS][ALL][BS_PAGE_SIZE]; /* newest first */
 static unsigned char changed[MOMENTS][ALL];               /* since that moment, as captures told */
 static unsigned char frames[ALL][BS_PAGE_SIZE];
@@ -36,79 +21,7 @@ static uint64_t frame_addresses[ALL];
 static unsigned char mirror[ALL][BS_PAGE_SIZE];
 static unsigned char found[ALL][BS_PAGE_SIZE];
 
-/* ---- the machine's process --------------------------------------------------------------------------------------- */
-
-static void give_back(int kind, uint64_t page) {
-    uint64_t run = 1 + next_random() % 5;
-    run = page + run > PAGES ? PAGES - page : run;
-    if (kind == SHARED) { /* as QEMU discards memory of a memfd */
-        CHECK(fallocate(files[kind], FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t) (page * BS_PAGE_SIZE),
-                        (off_t) (run * BS_PAGE_SIZE)) == 0);
-    } else if (kind == PRIVATE) {
-        CHECK(madvise(memory[kind] + page * BS_PAGE_SIZE, run * BS_PAGE_SIZE, MADV_DONTNEED) == 0);
-    }
-}
-
-static void disturb(void) {
-    for (uint64_t i = next_random() % 90; i > 0; i--) {
-        int kind = (int) (next_random() % KINDS);
-        uint64_t page = next_random() % PAGES;
-        unsigned char *bytes = memory[kind] + page * BS_PAGE_SIZE;
-        if (next_random() % 8 == 0) {
-            give_back(kind, page);
-        } else if (next_random() % 4 == 0 && kind != SHARED) {
-            volatile unsigned char byte = *bytes; /* reading is not writing */
-            (void) byte;
-        } else {
-            bytes[next_random() % BS_PAGE_SIZE] = (unsigned char) next_random();
-        }
-    }
-}
-
-static void run_machine(void) {
-    uint64_t command;
-    while (read(commands[0], &command, sizeof command) == sizeof command) {
-        seed = command;
-        disturb();
-        CHECK(write(answers[1], "", 1) == 1);
-    }
-    _exit(0);
-}
-
-static void let_disturb(void) {
-    char answer;
-    uint64_t command = next_random();
-    CHECK(write(commands[1], &command, sizeof command) == sizeof command);
-    CHECK(read(answers[0], &answer, 1) == 1);
-}
-
-static void look(unsigned char (*into)[BS_PAGE_SIZE]) {
-    for (int kind = 0; kind < KINDS; kind++) {
-        struct iovec ours = {into + kind * PAGES, PAGES * BS_PAGE_SIZE}, theirs = {memory[kind], PAGES * BS_PAGE_SIZE};
-        if (kind == SHARED) { /* to read holes through a mapping would fill them */
-            CHECK(pread(files[kind], into + kind * PAGES, PAGES * BS_PAGE_SIZE, 0) == PAGES * BS_PAGE_SIZE);
-            continue;
-        }
-        CHECK(process_vm_readv(machine, &ours, 1, &theirs, 1, 0) == PAGES * BS_PAGE_SIZE);
-    }
-}
-
 /* ---- captures and rollbacks -------------------------------------------------------------------------------------- */
-
-static uint64_t number_of(uint64_t index) {
-    return (uint64_t) (uintptr_t) memory[index / PAGES] / BS_PAGE_SIZE + index % PAGES;
-}
-
-static uint64_t index_of(uint64_t number) {
-    for (uint64_t kind = 0; kind < KINDS; kind++) {
-        uint64_t first = number_of(kind * PAGES);
-        if (number >= first && number < first + PAGES) {
-            return kind * PAGES + (number - first);
-        }
-    }
-    CHECK(0 && "a page that is not tracked");
-    return 0;
-}
 
 /* Shared memory that was discarded is to captures what it was. */
 static void forget_discarded(void) {
@@ -196,44 +109,18 @@ static void roll_back(bs_guest *guest, int moment) {
     memcpy(mirror, moments[0], sizeof mirror);
 }
 
-/* ---- set-up ------------------------------------------------------------------------------------------------------ */
-
-/* One after the other, so that page numbers ascend with the kinds. */
-static void map_memory(void) {
-    unsigned char *room = mmap(NULL, (ALL + 2 * KINDS) * BS_PAGE_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    CHECK(room != MAP_FAILED);
-    for (int kind = 0; kind < KINDS; kind++) {
-        files[kind] = kind == PRIVATE ? -1 : memfd_create("memory", 0);
-        CHECK(kind == PRIVATE || ftruncate(files[kind], PAGES * BS_PAGE_SIZE) == 0);
-        int flags = MAP_FIXED | (kind == SHARED ? MAP_SHARED : MAP_PRIVATE) | (kind == PRIVATE ? MAP_ANONYMOUS : 0);
-        memory[kind] = mmap(room + kind * (PAGES + 2) * BS_PAGE_SIZE, PAGES * BS_PAGE_SIZE, PROT_READ | PROT_WRITE,
-                            flags, files[kind], 0);
-        CHECK(memory[kind] != MAP_FAILED);
-    }
-    for (uint64_t page = 0; page < PAGES; page += 3) { /* content that the machine has not looked at yet */
-        uint64_t word = page + 1;
-        CHECK(pwrite(files[SHARED], &word, sizeof word, (off_t) (page * BS_PAGE_SIZE)) == sizeof word);
-        CHECK(pwrite(files[FILE_COPY], &word, sizeof word, (off_t) (page * BS_PAGE_SIZE)) == sizeof word);
-    }
-}
-
 int main(int count, char **arguments) {
     seed = count > 2 ? strtoull(arguments[2], NULL, 10) : (uint64_t) time(NULL);
     printf("test_guest: seed %" PRIu64 "\n", seed);
     map_memory();
-    CHECK(pipe(commands) == 0 && pipe(answers) == 0);
-    machine = fork();
-    if (machine == 0) {
-        close(commands[1]);
-        run_machine();
-    }
+    start_machine();
     for (uint64_t i = 0; i < ALL; i++) {
         frame_addresses[i] = (uint64_t) (uintptr_t) frames[i];
     }
     let_disturb();
     bs_guest *guest;
     uint64_t interrupted_ns;
-    CHECK_OK(bs_guest_open(machine, &interrupted_ns, &guest));
+    CHECK_OK(bs_guest_open(machine, NULL, &interrupted_ns, &guest));
     for (int kind = 0; kind < KINDS; kind++) {
         CHECK_OK(bs_guest_add(guest, (uint64_t) (uintptr_t) memory[kind], PAGES * BS_PAGE_SIZE));
         CHECK(bs_guest_add(guest, (uint64_t) (uintptr_t) memory[kind], BS_PAGE_SIZE) < 0);

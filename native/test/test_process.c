@@ -27,6 +27,7 @@ static const char *victims;
 static char *arena;
 static uint64_t frame_list[FRAMES]; /* the upper half is for pages that are saved while the victim runs */
 static int cow;
+static bs_cow *saver;
 static uint64_t faults;
 static int refused;
 
@@ -186,8 +187,9 @@ static bs_process *start(const char *name, const char *arguments, bs_output *out
                                  .error = (uint64_t) (uintptr_t) error};
     CHECK_OK(bs_process_spawn(&program, &process));
     if (cow) {
-        CHECK_OK(bs_process_hold_writes(process));
-        CHECK_OK(bs_process_feed(process, (uint64_t) (uintptr_t) (frame_list + FRAMES / 2), FRAMES / 2, 0));
+        CHECK_OK(bs_cow_open(&saver));
+        CHECK_OK(bs_process_hold_writes(process, saver));
+        CHECK_OK(bs_cow_feed(saver, (uint64_t) (uintptr_t) (frame_list + FRAMES / 2), FRAMES / 2, 0));
     }
     bs_process_catch(process, 1ULL << (SIGSEGV - 1) | 1ULL << (SIGABRT - 1), 0);
     CHECK_OK(bs_process_track(process, &interrupted));
@@ -200,12 +202,12 @@ static void capture(bs_process *process, struct bs_capture *c) {
 }
 
 /* What held writes gave: each pre-image must be what the image, if there is one, has. After a capture frames go back. */
-static uint64_t take_saved(bs_process *process, struct set *touched, const struct image *image, int captured) {
+static uint64_t take_saved(struct set *touched, const struct image *image, int captured) {
     struct bs_saved saved;
     if (!cow) {
         return 0;
     }
-    CHECK_OK(bs_process_saved(process, 0, 0, &saved));
+    CHECK_OK(bs_cow_saved(saver, 0, 0, &saved));
     const uint64_t *pages = (const uint64_t *) (uintptr_t) saved.pages;
     const uint64_t *frames = (const uint64_t *) (uintptr_t) saved.frames;
     for (uint64_t i = 0; i < saved.count; i++) {
@@ -216,7 +218,7 @@ static uint64_t take_saved(bs_process *process, struct set *touched, const struc
             CHECK(memcmp(image_page(image, pages[i]), (const char *) (uintptr_t) frames[i], 4096) == 0);
         }
         if (captured && frames[i]) {
-            CHECK_OK(bs_process_feed(process, (uint64_t) (uintptr_t) (frames + i), 1, 0));
+            CHECK_OK(bs_cow_feed(saver, (uint64_t) (uintptr_t) (frames + i), 1, 0));
         }
     }
     set_add_ranges(touched, saved.released, saved.released_count);
@@ -244,7 +246,7 @@ static int roll_back_once(bs_process *process, int intervals) {
     capture(process, &c);
     image_take(&before, pid);
     struct set ignored = {0};
-    uint64_t lost = take_saved(process, &ignored, NULL, 1) * 0;
+    uint64_t lost = take_saved(&ignored, NULL, 1) * 0;
     set_free(&ignored);
     set_add_ranges(&held_then, c.held, c.held_count);
     set_add_ranges(&held_last, c.held, c.held_count);
@@ -267,7 +269,7 @@ static int roll_back_once(bs_process *process, int intervals) {
         for (uint64_t k = 0; k < c.page_count; k++) {
             set_add(&touched, ((const uint64_t *) (uintptr_t) c.pages)[k]);
         }
-        lost += take_saved(process, &touched, i == 0 ? &before : NULL, 1);
+        lost += take_saved(&touched, i == 0 ? &before : NULL, 1);
         set_free(&held_now);
         set_add_ranges(&held_now, c.held, c.held_count);
         for (size_t k = 0; k < held_last.count; k++) {
@@ -288,7 +290,7 @@ static int roll_back_once(bs_process *process, int intervals) {
         began = bs_process_halt(process);
     } else if (began != BS_EGONE) {
         CHECK_OK(began);
-        take_saved(process, &touched, intervals == 1 ? &before : NULL, 0);
+        take_saved(&touched, intervals == 1 ? &before : NULL, 0);
         set_add_ranges(&touched, restore.written, restore.written_count);
         set_free(&held_now);
         set_add_ranges(&held_now, restore.held, restore.held_count);
@@ -396,6 +398,8 @@ static void roll_back_victim(const char *name, const char *arguments, int rollba
     pthread_join(error_pumper, NULL);
     CHECK(bs_output_finish(output) == 0 && bs_output_finish(error) == 0);
     bs_process_close(process);
+    bs_cow_close(saver);
+    saver = NULL;
     bs_output_close(output);
     bs_output_close(error);
     close(nothing);

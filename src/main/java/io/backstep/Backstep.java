@@ -496,9 +496,8 @@ public final class Backstep implements AutoCloseable {
                             + " are kept: what it finds may be in all of them");
                 }
             });
-            if ((!regions.isEmpty() || monitor != null) && discipline != Discipline.COPY) {
-                throw new IllegalArgumentException((monitor == null ? "regions are" : "a machine is")
-                        + " captured by copy, not by " + discipline.key());
+            if (!regions.isEmpty() && discipline != Discipline.COPY) {
+                throw new IllegalArgumentException("regions are captured by copy, not by " + discipline.key());
             }
             if (recordBytes < 0) {
                 throw new IllegalArgumentException("a record must have 0 bytes or more, not " + recordBytes);
@@ -516,7 +515,7 @@ public final class Backstep implements AutoCloseable {
 
         private Target openTarget() {
             if (monitor != null) {
-                return VmTarget.attach(monitor, machineOptions, ServedDisk::at);
+                return VmTarget.attach(monitor, machineOptions, discipline, ServedDisk::at);
             }
             return regions.isEmpty() ? openProcess() : openRegions();
         }

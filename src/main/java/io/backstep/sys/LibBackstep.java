@@ -51,6 +51,22 @@ final class LibBackstep {
 
     static native void bs_output_close(long output);
 
+    static native int bs_cow_open(long out);
+
+    static native int bs_cow_feed(long cow, long frames, long count, long low);
+
+    static native long bs_cow_pooled(long cow);
+
+    static native long bs_cow_take_frames(long cow, long frames, long count);
+
+    static native int bs_cow_await_want(long cow);
+
+    static native void bs_cow_end_await(long cow);
+
+    static native int bs_cow_saved(long cow, long spare, long spareCount, long saved);
+
+    static native void bs_cow_close(long cow);
+
     static native int bs_process_spawn(long program, long out);
 
     static native int bs_process_attach(int pid, long out);
@@ -59,15 +75,7 @@ final class LibBackstep {
 
     static native int bs_process_track(long process, long interruptedNs);
 
-    static native int bs_process_hold_writes(long process);
-
-    static native int bs_process_feed(long process, long frames, long count, long low);
-
-    static native long bs_process_pooled(long process);
-
-    static native long bs_process_take_frames(long process, long frames, long count);
-
-    static native int bs_process_saved(long process, long spare, long spareCount, long saved);
+    static native int bs_process_hold_writes(long process, long cow);
 
     static native void bs_process_untrack(long process);
 
@@ -129,9 +137,11 @@ final class LibBackstep {
 
     static native void bs_regions_close(long regions);
 
-    static native int bs_guest_open(int pid, long interruptedNs, long out);
+    static native int bs_guest_open(int pid, long cow, long interruptedNs, long out);
 
     static native int bs_guest_add(long guest, long address, long length);
+
+    static native void bs_guest_at_leisure(long guest, int on);
 
     static native int bs_guest_capture(long guest, long capture);
 
@@ -140,6 +150,8 @@ final class LibBackstep {
     static native int bs_guest_restore_begin(long guest, long restore);
 
     static native int bs_guest_restore_finish(long guest, long pages);
+
+    static native int bs_guest_undo(long guest);
 
     static native void bs_guest_close(long guest);
 

@@ -19,11 +19,15 @@ public final class NativeGuest implements AutoCloseable {
         this.interruptedNs = interruptedNs;
     }
 
-    /** Makes the memory of a process trackable. The process is stopped for an instant, and runs on. */
-    public static NativeGuest open(int pid) {
+    /**
+     * Makes the memory of a process trackable. The process is stopped for an instant, and runs on.
+     *
+     * @param saving null: the copy discipline
+     */
+    public static NativeGuest open(int pid, NativeSaving saving) {
         long out = UnsafeApi.allocateMemory(2L * Long.BYTES);
         try {
-            Codes.checkOpen(LibBackstep.bs_guest_open(pid, out, out + Long.BYTES));
+            Codes.checkOpen(LibBackstep.bs_guest_open(pid, NativeSaving.handleOf(saving), out, out + Long.BYTES));
             return new NativeGuest(UnsafeApi.getLong(out + Long.BYTES), UnsafeApi.getLong(out));
         } finally {
             UnsafeApi.freeMemory(out);
@@ -38,6 +42,14 @@ public final class NativeGuest implements AutoCloseable {
     /** Tracks whole pages from now on; nobody may write to them at this moment. */
     public void add(long address, long lengthBytes) {
         Codes.checkOpen(LibBackstep.bs_guest_add(handle, address, lengthBytes));
+    }
+
+    /**
+     * Where writes are held: whether the caller does nothing but wait for frames to be wanted. At all other times held
+     * writes do not wait for it.
+     */
+    public void atLeisure(boolean on) {
+        LibBackstep.bs_guest_at_leisure(handle, on ? 1 : 0);
     }
 
     /** Returns false when the capture needs more frames; then goOn must be true the next time. */
@@ -63,6 +75,11 @@ public final class NativeGuest implements AutoCloseable {
     public void finishRestore(PageWrites writes, RestorePagesWords pages) {
         pages.ask(writes);
         Codes.check(LibBackstep.bs_guest_restore_finish(handle, pages.address()));
+    }
+
+    /** Where writes are held, after a rollback: undoes all that was written since. */
+    public void undo() {
+        Codes.check(LibBackstep.bs_guest_undo(handle));
     }
 
     @Override

@@ -6,7 +6,6 @@ import java.util.stream.IntStream;
 
 import io.backstep.core.BackstepException;
 import io.backstep.core.Capture;
-import io.backstep.core.LongVector;
 import io.backstep.core.PageWrites;
 import org.agrona.UnsafeApi;
 
@@ -76,39 +75,8 @@ public final class NativeProcess implements AutoCloseable {
     }
 
     /** Chooses the cow discipline, before {@link #track()}. */
-    public void holdWrites() {
-        Codes.check(LibBackstep.bs_process_hold_writes(handle));
-    }
-
-    /** Hands frames over for pages that are saved while the process runs. */
-    public void feed(LongVector frames, long few) {
-        Codes.check(LibBackstep.bs_process_feed(handle, frames.address(), frames.size(), few));
-    }
-
-    /** How many such frames are left. */
-    public long pooledFrames() {
-        return LibBackstep.bs_process_pooled(handle);
-    }
-
-    /** Takes up to so many of them back. */
-    public void takeFrames(LongVector into, long count) {
-        into.reserve(into.size() + count);
-        long taken = LibBackstep.bs_process_take_frames(handle, into.address() + into.size() * Long.BYTES, count);
-        into.grow(taken);
-    }
-
-    /** After a capture: what was saved in its interval. Frames at the end of the capture's may be used for that. */
-    public void saved(Capture capture, SavedWords words) {
-        LongVector frames = capture.frames();
-        long used = capture.pages().size();
-        Codes.check(LibBackstep.bs_process_saved(
-                handle, frames.address() + used * Long.BYTES, frames.size() - used, words.address()));
-        frames.remove(used, words.spareUsed());
-    }
-
-    /** In a rollback: what was saved since the last capture. */
-    public void saved(SavedWords words) {
-        Codes.check(LibBackstep.bs_process_saved(handle, 0, 0, words.address()));
+    public void holdWrites(NativeSaving saving) {
+        Codes.check(LibBackstep.bs_process_hold_writes(handle, NativeSaving.handleOf(saving)));
     }
 
     /** Ends what {@link #track()} began; the process stays held. */

@@ -16,12 +16,14 @@ import java.util.stream.Stream;
 
 import io.backstep.vm.GuestSetup;
 import io.backstep.vm.GuestVm;
+import io.backstep.vm.MonitorRelay;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Real guests under protection: rolled back at random moments, panicked, left alone. A guest that checks itself ends with what it computes undisturbed. */
 @Timeout(value = 8, unit = TimeUnit.MINUTES)
@@ -30,6 +32,9 @@ class VmIT {
     private static final int ROLLBACKS = Integer.getInteger("backstep.vm.rollbacks", 12);
     private static final int PANICS = 3;
     private static final int KILLS = 5;
+    private static final int BURST_MIB = 64;
+    private static final int BURST_MIB_PER_S = 400;
+    private static final int BURST_S = 8;
     private static final Object[] COMPUTATION = {7, 20000, 8, 100};
     private static final String COMPUTED = "562bf7f2aabe17c4";
 
@@ -71,12 +76,13 @@ class VmIT {
     }
 
     @ParameterizedTest
-    @CsvSource({"q35, true, 1", "pc, false, 2", "microvm, false, 1"})
-    void shouldComputeTheSameWhenItIsRolledBackAtRandom(String machine, boolean isShared, int cpus) {
+    @CsvSource({"q35, true, 1, copy", "pc, false, 2, copy", "microvm, false, 1, copy", "q35, true, 2, cow",
+        "pc, false, 1, cow"})
+    void shouldComputeTheSameWhenItIsRolledBackAtRandom(String machine, boolean isShared, int cpus, String capture) {
         GuestSetup setup = GuestVm.setup().machine(machine).cpus(cpus).noDisk().victim("compute", COMPUTATION);
         try (GuestVm guest = (isShared ? setup.sharedMemory() : setup).start()) {
             guest.awaitLine("step 100 .*");
-            Launch protection = protect(guest);
+            Launch protection = protect(guest, "--capture", capture);
 
             rollBackAtRandom(guest, protection, ROLLBACKS);
 
@@ -107,15 +113,17 @@ class VmIT {
         }
     }
 
-    @Test
-    void shouldTakeItsDiskBackToo() throws Exception {
+    /** What QEMU reads from a disk the kernel writes to the guest's memory. */
+    @ParameterizedTest
+    @ValueSource(strings = {"copy", "cow"})
+    void shouldTakeItsDiskBackToo(String capture) throws Exception {
         Path image = Files.copy(GUEST.resolve("disk.img"), sandbox.file("disk.img"));
         Path socket = sandbox.file("disk.sock");
         Launch server = sandbox.backstep("disk", "--format", "raw", "--socket", socket.toString(), image.toString()).start();
         Await.until("the disk is served", () -> Files.exists(socket));
         try (GuestVm guest = GuestVm.setup().disk("nbd:unix:" + socket, "raw").victim("fsload", 3, 1_000_000, 3).start()) {
             guest.awaitLine("fsload . step .*");
-            Launch protection = protect(guest);
+            Launch protection = protect(guest, "--capture", capture);
 
             rollBackAtRandom(guest, protection, ROLLBACKS);
 
@@ -143,15 +151,16 @@ class VmIT {
     }
 
     /** Also while it stands for a capture, which it does most of the time here. */
-    @Test
-    void shouldRunOnWhenBackstepIsKilled() throws IOException {
+    @ParameterizedTest
+    @ValueSource(strings = {"copy", "cow"})
+    void shouldRunOnWhenBackstepIsKilled(String capture) throws IOException {
         sandbox.letSocketsStay();
         Path exchange = Files.createDirectory(sandbox.file("exchange"));
         try (GuestVm guest = GuestVm.setup().noDisk().victim("compute", COMPUTATION).start()) {
             for (int i = 0; i < KILLS; i++) {
                 guest.awaitLine("step \\d+ .*");
                 Launch protection = sandbox.backstep("vm", "--qmp", guest.qmpSocket().toString(), "--interval", "5ms",
-                        "--exchange", exchange.toString()).start();
+                        "--capture", capture, "--exchange", exchange.toString()).start();
                 sandbox.awaitProtected(guest.pid(), protection);
                 Await.pause(random.nextLong(0, 300));
                 protection.kill();
@@ -190,6 +199,70 @@ class VmIT {
             assertEquals("paused", guest.qmp("{\"execute\": \"query-status\"}").text("return.status"));
             guest.qmp("{\"execute\": \"cont\"}");
             assertEquals(COMPUTED, guest.awaitResult());
+            letGo(guest, protection);
+        }
+    }
+
+    /** While backstep stands, writes of the guest wait for it. */
+    @Test
+    void shouldComputeTheSameThoughWhoSavesItsPagesIsSlow() {
+        try (GuestVm guest = GuestVm.setup().noDisk().victim("compute", COMPUTATION).start()) {
+            guest.awaitLine("step 100 .*");
+            Launch protection = protect(guest, "--capture", "cow");
+            for (int i = 0; i < PANICS; i++) {
+                protection.signal("STOP");
+                Await.pause(random.nextLong(100, 500));
+                protection.signal("CONT");
+                rollBackAtRandom(guest, protection, 1);
+            }
+            assertEquals(COMPUTED, guest.awaitResult());
+            letGo(guest, protection);
+        }
+    }
+
+    /** Whatever it was doing: its writes are not held any more. */
+    @Test
+    void shouldNotHoldTheGuestWhenTheMonitorIsLost() {
+        sandbox.letSocketsStay();
+        try (GuestVm guest = GuestVm.setup().noDisk().victim("compute", COMPUTATION).start()) {
+            for (int i = 0; i < PANICS; i++) {
+                guest.awaitLine("step \\d+ .*");
+                try (MonitorRelay relay = new MonitorRelay(guest)) {
+                    Launch protection = sandbox.backstep("vm", "--qmp", relay.socket().toString(), "--pid",
+                            Integer.toString(guest.pid()), "--network", "pass", "--capture", "cow").start();
+                    sandbox.awaitProtected(guest.pid(), protection);
+                    Await.pause(random.nextLong(100, 400));
+                    relay.close();
+                    assertEquals(0, protection.status(), protection.describe());
+                }
+                guest.qmp("{\"execute\": \"cont\"}"); // it can have been lost in a pause
+            }
+            assertEquals(COMPUTED, guest.awaitResult());
+        }
+    }
+
+    /** It writes to 64 MiB in each interval: more than fits. */
+    @Test
+    void shouldRunOnThoughTheBudgetDoesNotHoldWhatIsSaved() {
+        try (GuestVm guest = GuestVm.setup().noDisk().victim("memload", BURST_MIB_PER_S, BURST_MIB).start()) {
+            guest.awaitLine("memload .*");
+            Launch protection = protect(guest, "--capture", "cow", "--interval", "400ms", "--memory-budget", "16M");
+            Await.until("protection stops", () -> protection.err().contains("protection has stopped"));
+            int lines = guest.console().size();
+            Await.until("the guest goes on", () -> guest.console().size() > lines + 1);
+            letGo(guest, protection);
+        }
+    }
+
+    /** Bursts of writes, and rollbacks in their midst. */
+    @Test
+    void shouldBeRolledBackInBursts() {
+        try (GuestVm guest = GuestVm.setup().noDisk().victim("memload", BURST_MIB_PER_S, BURST_MIB, BURST_S).start()) {
+            guest.awaitLine("memload .*");
+            Launch protection = protect(guest, "--capture", "cow", "--interval", "100ms");
+            rollBackAtRandom(guest, protection, ROLLBACKS);
+            guest.awaitLine("result .*");
+            assertEquals(List.of(), guest.console().stream().filter(line -> line.startsWith("inconsistent")).toList());
             letGo(guest, protection);
         }
     }

@@ -226,6 +226,7 @@ public abstract class TargetContractTest {
     @Test
     void shouldStandAndTellHowManyFramesItNeeds() {
         shadow.frames(0);
+        shadow.predictAll();
 
         assertFalse(shadow.tryCapture());
 

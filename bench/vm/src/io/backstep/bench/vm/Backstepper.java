@@ -20,7 +20,7 @@ final class Backstepper implements AutoCloseable {
     Backstepper(Bed bed, Guest guest) throws IOException {
         Path errors = bed.csv().resolveSibling("backstep.log");
         process = new ProcessBuilder(bed.home().resolve("backstep").toString(), "vm", "--qmp", guest.socket().toString(),
-                "--unserved-disks", "warn").redirectOutput(Redirect.DISCARD)
+                "--unserved-disks", "warn", "--capture", bed.disciplines().get(0).key()).redirectOutput(Redirect.DISCARD)
                 .redirectError(Redirect.appendTo(errors.toFile())).start();
         Path socket = directory().resolve(guest.pid() + ".sock");
         long endNs = System.nanoTime() + TimeUnit.SECONDS.toNanos(30);

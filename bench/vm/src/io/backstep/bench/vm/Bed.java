@@ -7,8 +7,10 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.List;
 
 import io.backstep.bench.Table;
+import io.backstep.core.Discipline;
 
 /**
  * What all questions have in common.
@@ -18,9 +20,11 @@ import io.backstep.bench.Table;
  * @param memory a directory in memory
  * @param machines what the names of machines must contain
  * @param qemu the program
+ * @param disciplines those that are looked at, beside each other where that is the question
  * @param csv where each figure goes
  */
-record Bed(Path home, Path images, Path memory, String qemu, boolean quick, String machines, Path csv) {
+record Bed(Path home, Path images, Path memory, String qemu, boolean quick, String machines,
+        List<Discipline> disciplines, Path csv) {
     /** Adds a line to the figures. */
     void figure(String question, String setting, String what, String unit, double value) {
         try {

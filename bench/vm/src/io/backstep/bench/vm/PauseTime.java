@@ -9,6 +9,7 @@ import java.util.Map;
 
 import io.backstep.bench.Table;
 import io.backstep.bench.Table.Grade;
+import io.backstep.core.Discipline;
 import io.backstep.core.Phase;
 
 /** How long a machine stands still for a capture. All machines take turns; those whose turn it is not, stand. */
@@ -40,7 +41,9 @@ final class PauseTime implements Question {
             }
             for (int round = 0; round < bed.times(2, 10); round++) {
                 for (int i = 0; i < machines.size(); i++) {
-                    measure(bed, machines.get(i), guests.get(i), all);
+                    for (Discipline discipline : bed.disciplines()) {
+                        measure(bed, machines.get(i), guests.get(i), discipline, all);
+                    }
                 }
             }
         } finally {
@@ -67,13 +70,15 @@ final class PauseTime implements Question {
         return machines;
     }
 
-    private static void measure(Bed bed, Machine machine, Guest guest, Map<String, Protection.Pauses> all) {
+    private static void measure(Bed bed, Machine machine, Guest guest, Discipline discipline,
+            Map<String, Protection.Pauses> all) {
         guest.goOn();
-        try (Protection protection = new Protection(guest, INTERVAL_NS)) {
+        try (Protection protection = new Protection(guest, INTERVAL_NS, discipline)) {
             LOADS.forEach((load, victim) -> {
                 guest.load(victim);
                 Bed.sleepMs(SETTLING_MS);
-                Protection.Pauses pauses = all.computeIfAbsent(machine.name() + ", " + load, name -> new Protection.Pauses());
+                String name = machine.name() + ", " + load + (discipline == Discipline.COPY ? "" : ", " + discipline.key());
+                Protection.Pauses pauses = all.computeIfAbsent(name, key -> new Protection.Pauses());
                 guest.events();
                 protection.observe(pauses);
                 Bed.sleepMs(bed.times(1000, 2500));

@@ -26,8 +26,15 @@ import io.backstep.target.vm.VmTarget;
 
 /** A guest under protection as {@code backstep vm} has it, by a thread of its own, each pause looked at. Closing lets it go. */
 final class Protection implements AutoCloseable {
-    private static final HostPrices HOST = HostPrices.measure();
-    private static final Prices PRICES = new Prices(HOST.faultNs(), HOST.copyNs(), 2 * HOST.scanNs());
+    private static final Map<Discipline, Prices> PRICES = new EnumMap<>(Discipline.class);
+
+    static {
+        for (Discipline discipline : Discipline.values()) {
+            HostPrices host = HostPrices.measure(discipline);
+            PRICES.put(discipline, new Prices(host.faultNs(), host.copyNs(), 2 * host.scanNs()));
+        }
+    }
+
     private static final VmOptions OPTIONS = new VmOptions(VmOptions.DEFAULT.pid(), VmOptions.DEFAULT.exchange(),
             VmOptions.DETECTORS_DEFAULT, true, VmOptions.HANG_AFTER_NS_DEFAULT, null, true);
 
@@ -46,7 +53,7 @@ final class Protection implements AutoCloseable {
 
         private void add(Capture capture) {
             ms.add(capture.pauseNs() / 1e6);
-            pages.add(capture.pages().size());
+            pages.add(capture.pages().size() + capture.saved().pages().size());
             parts.forEach((phase, sample) -> sample.add(capture.phaseNs(phase) / 1e6));
         }
     }
@@ -73,8 +80,8 @@ final class Protection implements AutoCloseable {
     private Pauses into;
 
     /** Takes hold of a guest; returns when the first checkpoint is there. */
-    Protection(Guest guest, long intervalNs) {
-        thread = new Thread(() -> protect(guest, intervalNs), "protects");
+    Protection(Guest guest, long intervalNs, Discipline discipline) {
+        thread = new Thread(() -> protect(guest, intervalNs, discipline), "protects");
         thread.start();
         try {
             begun.await();
@@ -84,11 +91,11 @@ final class Protection implements AutoCloseable {
         check();
     }
 
-    private void protect(Guest guest, long intervalNs) {
+    private void protect(Guest guest, long intervalNs, Discipline discipline) {
         try (Engine own = new Engine(
-                new EngineOptions(intervalNs, true, Discipline.COPY, Prediction.COST, PRICES, Long.MAX_VALUE,
-                        Redundancy.OFF, Long.MAX_VALUE),
-                new Window(VmTarget.attach(guest.socket(), OPTIONS, DiskServers.SERVED)),
+                new EngineOptions(intervalNs, discipline == Discipline.COPY, discipline, Prediction.COST,
+                        PRICES.get(discipline), Long.MAX_VALUE, Redundancy.OFF, Long.MAX_VALUE),
+                new Window(VmTarget.attach(guest.socket(), OPTIONS, discipline, DiskServers.SERVED)),
                 new KeepLast(Backstep.Context.KEEP_DEFAULT),
                 Long.MAX_VALUE, FaultPlan.NONE, new EngineListener() { }, System::nanoTime)) {
             own.onStart();

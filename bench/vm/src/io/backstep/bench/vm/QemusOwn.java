@@ -11,6 +11,7 @@ import java.util.OptionalLong;
 
 import io.backstep.bench.Sample;
 import io.backstep.bench.Table;
+import io.backstep.core.Discipline;
 import io.backstep.bench.Table.Grade;
 
 /**
@@ -65,7 +66,7 @@ final class QemusOwn implements Question {
 
     private void backstep(Guest guest) {
         Protection.Pauses seen = new Protection.Pauses();
-        try (Protection protection = new Protection(guest, 50_000_000)) {
+        try (Protection protection = new Protection(guest, 50_000_000, Discipline.COPY)) {
             Bed.sleepMs(200);
             protection.observe(seen);
             Bed.sleepMs(1000);

@@ -11,6 +11,7 @@ import java.util.Random;
 
 import io.backstep.bench.Sample;
 import io.backstep.bench.Table;
+import io.backstep.core.Discipline;
 
 /**
  * By how much a program in a guest takes longer when the machine is protected. Each round runs it without protection and
@@ -19,7 +20,7 @@ import io.backstep.bench.Table;
 final class SlowDown implements Question {
     private static final Machine MACHINE = new Machine("q35", 512, true);
     private static final long SEED = 1;
-    private static final int UNPROTECTED = 0;
+    private static final Setting UNPROTECTED = new Setting(null, 0);
     private static final Map<Integer, Double> BOUNDS = new LinkedHashMap<>();
     private static final Map<String, String> PROGRAMS = new LinkedHashMap<>();
 
@@ -28,6 +29,14 @@ final class SlowDown implements Question {
         BOUNDS.put(100, 3.5);
         PROGRAMS.put("bzip2", "bzip2 100000");
         PROGRAMS.put("cc1", "cc1");
+    }
+
+    /** How a machine is protected. */
+    private record Setting(Discipline discipline, int intervalMs) {
+        @Override
+        public String toString() {
+            return " at " + intervalMs + " ms" + (discipline == Discipline.COPY ? "" : ", " + discipline.key());
+        }
     }
 
     @Override
@@ -44,26 +53,29 @@ final class SlowDown implements Question {
 
     private static void measure(Bed bed, Guest guest, String program, String victim, Table table) {
         guest.run(victim); // from here on all that it reads is in the guest's memory
-        Map<Integer, Sample> times = new LinkedHashMap<>();
-        List<Integer> settings = new ArrayList<>(List.of(UNPROTECTED));
-        settings.addAll(BOUNDS.keySet());
-        settings.forEach(ms -> times.put(ms, new Sample()));
+        Map<Setting, Sample> times = new LinkedHashMap<>();
+        List<Setting> settings = new ArrayList<>(List.of(UNPROTECTED));
+        bed.disciplines().forEach(discipline -> BOUNDS.keySet().forEach(ms -> settings.add(new Setting(discipline, ms))));
+        settings.forEach(setting -> times.put(setting, new Sample()));
         Random random = new Random(SEED);
         for (int round = 0; round < bed.times(8, 60); round++) {
             Collections.shuffle(settings, random);
-            for (int intervalMs : settings) {
-                times.get(intervalMs).add(run(guest, victim, intervalMs));
+            for (Setting setting : settings) {
+                times.get(setting).add(run(guest, victim, setting));
             }
         }
-        BOUNDS.forEach((ms, bound) -> tell(
-                bed, program + " at " + ms + " ms", times.get(UNPROTECTED), times.get(ms), bound, table));
+        times.forEach((setting, sample) -> {
+            if (!setting.equals(UNPROTECTED)) {
+                tell(bed, program + setting, times.get(UNPROTECTED), sample, BOUNDS.get(setting.intervalMs), table);
+            }
+        });
     }
 
-    private static double run(Guest guest, String victim, int intervalMs) {
-        if (intervalMs == UNPROTECTED) {
+    private static double run(Guest guest, String victim, Setting setting) {
+        if (setting.equals(UNPROTECTED)) {
             return guest.run(victim) / 1e6;
         }
-        try (Protection protection = new Protection(guest, intervalMs * 1_000_000L)) {
+        try (Protection protection = new Protection(guest, setting.intervalMs * 1_000_000L, setting.discipline)) {
             return guest.run(victim) / 1e6;
         }
     }

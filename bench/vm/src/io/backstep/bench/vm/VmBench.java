@@ -8,10 +8,13 @@ import java.time.LocalDate;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
+import java.util.stream.Stream;
 
 import io.backstep.bench.Sample;
 import io.backstep.bench.Table;
+import io.backstep.core.Discipline;
 
 /** What protecting a virtual machine costs, and how fast it is put back: a table for each question. */
 public final class VmBench {
@@ -43,7 +46,7 @@ public final class VmBench {
         }
         Bed bed = new Bed(home, work.resolve("guest"), Path.of("/dev/shm"),
                 System.getenv().getOrDefault("QEMU", "qemu-system-x86_64"), "1".equals(System.getenv("QUICK")),
-                System.getenv().getOrDefault("MACHINES", ""), csv);
+                System.getenv().getOrDefault("MACHINES", ""), disciplines(), csv);
         System.out.print(host(bed));
         List<Table> answers = new ArrayList<>();
         for (String name : asked) {
@@ -57,6 +60,11 @@ public final class VmBench {
             answer.named(Table.Grade.NOT_MET).forEach(line -> System.out.println("  NOT met  " + line));
             answer.named(Table.Grade.MET).forEach(line -> System.out.println("  met  " + line));
         }
+    }
+
+    private static List<Discipline> disciplines() {
+        return Stream.of(System.getenv().getOrDefault("CAPTURE", "copy").split(","))
+                .map(name -> Discipline.valueOf(name.toUpperCase(Locale.ROOT))).toList();
     }
 
     private static String host(Bed bed) throws IOException {

@@ -20,6 +20,7 @@ import io.backstep.sys.CaptureWords;
 import io.backstep.sys.EventWords;
 import io.backstep.sys.Inheritance;
 import io.backstep.sys.NativeProcess;
+import io.backstep.sys.NativeSaving;
 import io.backstep.sys.RestorePagesWords;
 import io.backstep.sys.RestoreWords;
 import io.backstep.sys.Signals;
@@ -47,14 +48,17 @@ public final class ProcessTarget implements Target {
     private final PageRanges heldBefore = new PageRanges();
     private final PageRanges gone = new PageRanges();
     private final PageRanges rewritten = new PageRanges();
-    private final PageSaving saving;
+    private final NativeSaving saving;
     private final Set<String> leftFiles = new LinkedHashSet<>();
     private boolean captureOpen;
     private boolean closed;
     private long interruptedNs;
 
     private ProcessTarget(NativeProcess process, HeldOutput heldOutput, String name, Discipline discipline) {
-        saving = discipline == Discipline.COW ? new PageSaving(process) : null;
+        saving = discipline == Discipline.COW ? new NativeSaving() : null;
+        if (saving != null) {
+            process.holdWrites(saving);
+        }
         this.process = process;
         this.heldOutput = heldOutput;
         this.name = name;

@@ -15,8 +15,10 @@ import java.util.function.Function;
 import io.backstep.core.BackstepException;
 import io.backstep.core.BackstepException.Reason;
 import io.backstep.core.Capture;
+import io.backstep.core.Discipline;
 import io.backstep.core.ExecutionState;
 import io.backstep.core.FaultSurface;
+import io.backstep.core.FramePool;
 import io.backstep.core.PageRanges;
 import io.backstep.core.PageWrites;
 import io.backstep.core.Phase;
@@ -25,6 +27,7 @@ import io.backstep.core.Target;
 import io.backstep.core.TargetEvent;
 import io.backstep.sys.CaptureWords;
 import io.backstep.sys.NativeGuest;
+import io.backstep.sys.NativeSaving;
 import io.backstep.sys.RestorePagesWords;
 import io.backstep.sys.RestoreWords;
 
@@ -56,10 +59,12 @@ public final class VmTarget implements Target {
     private final Set<String> notRestored;
     private final List<Standby.Command> actionsBefore;
     private final Standby standby;
+    private final NativeSaving saving; // null: the copy discipline
     private final MachineRun run;
     private final Standstill standstill;
     private final PageRanges spoiled = new PageRanges();
     private final Mending mending = new Mending();
+    private FrameWatch frameWatch;
     private NativeGuest memory;
     private boolean isLoaded;
     private boolean halted;
@@ -70,9 +75,10 @@ public final class VmTarget implements Target {
     private long freezeNs;
     private long pauseBeganNs;
 
-    private VmTarget(Monitor monitor, Path socket, int pid, VmOptions options, ExchangeFiles files,
+    private VmTarget(Monitor monitor, Path socket, int pid, VmOptions options, NativeSaving saving, ExchangeFiles files,
             Function<Path, VmDisk> diskServers) {
         this.monitor = monitor;
+        this.saving = saving;
         this.pid = pid;
         this.files = files;
         detectors = new Detectors(options.detectors());
@@ -80,24 +86,29 @@ public final class VmTarget implements Target {
         layout = GuestLayout.of(monitor);
         name = nameOf(monitor, devices);
         faults = new VmFaults(monitor, layout, files, pid);
-        Inventory inventory =
-                Inventory.of(monitor, layout, diskServers, options.acceptsUnservedDisks());
-        disks = new Disks(inventory.disks());
-        notRestored = new LinkedHashSet<>(inventory.notRestored());
-        hangs = new HangDetector(options);
-        List<String> netdevs = HeldNetwork.netdevs(monitor);
-        network = new HeldNetwork(monitor, options.holdsNetwork() ? netdevs : List.of());
-        if (!options.holdsNetwork()) {
-            netdevs.forEach(netdev -> notRestored.add("network " + netdev + ": what the guest sends goes out at once, and "
-                    + "again after a rollback"));
-        }
         actionsBefore = new ArrayList<>(List.of(ACTIONS_BEFORE));
         if (detectors.needResets()) {
             actionsBefore.add(new Standby.Command("set-action", Map.of("reboot", rebootActionOf(pid))));
         }
+        hangs = new HangDetector(options);
+        List<String> netdevs = HeldNetwork.netdevs(monitor);
+        network = new HeldNetwork(monitor, options.holdsNetwork() ? netdevs : List.of());
+        Inventory inventory =
+                Inventory.of(monitor, layout, diskServers, options.acceptsUnservedDisks());
+        disks = new Disks(inventory.disks());
+        notRestored = new LinkedHashSet<>(inventory.notRestored());
+        if (!options.holdsNetwork()) {
+            netdevs.forEach(netdev -> notRestored.add("network " + netdev + ": what the guest sends goes out at once, and "
+                    + "again after a rollback"));
+        }
         List<Standby.Command> untie = new ArrayList<>(network.undo());
         untie.addAll(actionsBefore);
-        standby = new Standby(socket, untie, files.directory());
+        try {
+            standby = new Standby(socket, untie, files.directory());
+        } catch (RuntimeException e) {
+            disks.close();
+            throw e;
+        }
         run = new MachineRun(monitor, detectors, standby);
         standstill = new Standstill(monitor, run, devices, pid);
     }
@@ -108,16 +119,21 @@ public final class VmTarget implements Target {
      * @param diskServers gives the disk that is served at a Unix socket, or null if its writes cannot be taken back
      * @throws BackstepException UNFIT: there is no such monitor, or the machine cannot be protected
      */
-    public static VmTarget attach(Path socket, VmOptions options, Function<Path, VmDisk> diskServers) {
+    public static VmTarget attach(
+            Path socket, VmOptions options, Discipline discipline, Function<Path, VmDisk> diskServers) {
         Monitor monitor = Monitor.connect(socket);
+        NativeSaving saving = discipline == Discipline.COW ? new NativeSaving() : null;
         ExchangeFiles files = null;
         try {
             int pid = options.pid() == 0 ? MonitorOwner.pidOf(socket) : options.pid();
             files = ExchangeFiles.open(options.exchange(), pid);
-            return new VmTarget(monitor, socket, pid, options, files, diskServers);
+            return new VmTarget(monitor, socket, pid, options, saving, files, diskServers);
         } catch (RuntimeException e) {
             if (files != null) {
                 files.close();
+            }
+            if (saving != null) {
+                saving.close();
             }
             monitor.close();
             throw e;
@@ -170,7 +186,10 @@ public final class VmTarget implements Target {
         halt();
         hangs.start();
         network.setUp();
-        memory = NativeGuest.open(pid);
+        memory = NativeGuest.open(pid, saving);
+        if (saving != null) {
+            frameWatch = new FrameWatch(saving, monitor::wake);
+        }
         for (RamBlock block : layout.blocks()) {
             memory.add(block.hostAddress(), block.lengthBytes());
         }
@@ -221,6 +240,7 @@ public final class VmTarget implements Target {
     @Override
     public void await(long deadlineNs, TargetEvent into) {
         into.none();
+        atLeisure(true);
         try {
             run.takeIn();
             while (!run.isErroneous()) {
@@ -238,6 +258,15 @@ public final class VmTarget implements Target {
             }
             ended = true;
             into.ended(0, null);
+        } finally {
+            atLeisure(false);
+        }
+    }
+
+    /** Held writes wait for frames only while nothing is asked of QEMU, which could need such a write to answer. */
+    private void atLeisure(boolean on) {
+        if (saving != null && memory != null) {
+            memory.atLeisure(on);
         }
     }
 
@@ -276,6 +305,9 @@ public final class VmTarget implements Target {
             }
             if (!capture.isLive()) {
                 endPause(capture);
+            }
+            if (saving != null) {
+                saving.fill(capture);
             }
             return true;
         } catch (BackstepException e) {
@@ -352,26 +384,33 @@ public final class VmTarget implements Target {
 
     @Override
     public void lookBack(PageRanges written, PreImages saved) {
-        saved.clear();
         halt();
         memory.beginRestore(restoreWords);
+        tellWritten(written, saved);
+    }
+
+    private void tellWritten(PageRanges written, PreImages saved) {
         restoreWords.written(written);
+        if (saving == null) {
+            saved.clear();
+        } else {
+            saving.fill(saved);
+        }
     }
 
     /** The machine has stood since {@link #lookBack}, so what that found still holds. */
     @Override
     public void beginRollback(ExecutionState state, PageRanges written, PreImages saved) {
-        saved.clear();
         disks.require(((MachineState) state).mark());
         devices.prepareLoad((MachineState) state);
-        restoreWords.written(written);
+        tellWritten(written, saved);
         spoiled.clear();
         isLoaded = false;
     }
 
     /**
      * Memory comes first, since devices look at what the guest has told them there. To load them resets the machine, which
-     * writes firmware to memory: that is put right when this is called again.
+     * writes firmware to memory: that is put right when this is called again, or at once from what was saved of it.
      */
     @Override
     public void finishRollback(ExecutionState state, PageWrites writes) {
@@ -386,8 +425,7 @@ public final class VmTarget implements Target {
                 disks.rollBack(mark);
                 memory.finishRestore(writes, restorePages);
                 devices.load();
-                memory.beginRestore(restoreWords);
-                restoreWords.written(spoiled);
+                findSpoiled();
                 isLoaded = true;
             }
         });
@@ -396,6 +434,20 @@ public final class VmTarget implements Target {
             broken(() -> network.rolledBack(((MachineState) state).number()));
             run.restored();
         }
+    }
+
+    private void findSpoiled() {
+        if (saving == null) {
+            memory.beginRestore(restoreWords);
+            restoreWords.written(spoiled);
+        } else {
+            memory.undo();
+        }
+    }
+
+    @Override
+    public FramePool pool() {
+        return saving;
     }
 
     @Override
@@ -425,6 +477,10 @@ public final class VmTarget implements Target {
     }
 
     private void forget() {
+        if (frameWatch != null) {
+            frameWatch.close();
+            frameWatch = null;
+        }
         if (memory != null) {
             memory.close();
             memory = null;
@@ -490,6 +546,9 @@ public final class VmTarget implements Target {
         restorePages.close();
         spoiled.close();
         mending.close();
+        if (saving != null) {
+            saving.close();
+        }
     }
 
     private void letGo() {

@@ -17,16 +17,22 @@ import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
+import io.backstep.Backstep;
 import io.backstep.core.BackstepException;
+import io.backstep.core.Discipline;
 import io.backstep.core.Fault;
 import io.backstep.core.PageRanges;
 import io.backstep.core.Pages;
 import io.backstep.engine.DetectionRecord;
 import io.backstep.engine.RollbackRecord;
+import io.backstep.inject.FaultSpec;
+import io.backstep.inject.InjectionPlan;
 import io.backstep.vm.GuestVm;
 import io.backstep.vm.ProtectedVm;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /** Faults in a guest: each strikes what it names and nothing else, and rollbacks undo them. */
 @Timeout(value = 5, unit = TimeUnit.MINUTES)
@@ -172,11 +178,39 @@ class VmFaultsIT {
         }
     }
 
-    @Test
-    void shouldUndoAFaultAtANamedAddress() {
+    /** A word of memory that nobody uses. */
+    private static long unusedAddress(GuestVm guest) {
+        return number(ask(guest, "info registers"), "IDT= *([0-9a-f]+)") + 16 * VECTOR_NOT_USED + 8;
+    }
+
+    @ParameterizedTest
+    @EnumSource(Discipline.class)
+    void shouldUndoAFaultAtANamedAddress(Discipline discipline) {
         try (GuestVm guest = GuestVm.setup().noDisk().start()) {
             guest.awaitUp();
-            long virtual = number(ask(guest, "info registers"), "IDT= *([0-9a-f]+)") + 16 * VECTOR_NOT_USED + 8;
+            long virtual = unusedAddress(guest);
+            long physical = number(ask(guest, "gva2gpa 0x" + Long.toHexString(virtual)), "gpa: 0x([0-9a-f]+)");
+            long before = physicalWord(guest, physical);
+            String fault = "memory:phys=0x" + Long.toHexString(physical) + "@200ms,noticed=60ms,seed=3";
+
+            try (ProtectedVm vm = ProtectedVm.of(new Backstep.Context()
+                    .machine(guest.qmpSocket(), OPTIONS.withDetectors(Set.of()))
+                    .capture(discipline)
+                    .faults(new InjectionPlan(List.of(FaultSpec.parse(fault)))))) {
+                vm.await(Fault.class, 1);
+                RollbackRecord rollback = vm.await(RollbackRecord.class, 1).get(0);
+
+                assertEquals(RollbackRecord.Outcome.RECOVERED, rollback.outcome());
+                assertEquals(before, physicalWord(guest, physical));
+            }
+        }
+    }
+
+    @Test
+    void shouldStrikeANamedAddressWhichLaterCheckpointsHave() {
+        try (GuestVm guest = GuestVm.setup().noDisk().start()) {
+            guest.awaitUp();
+            long virtual = unusedAddress(guest);
             long physical = number(ask(guest, "gva2gpa 0x" + Long.toHexString(virtual)), "gpa: 0x([0-9a-f]+)");
             long before = physicalWord(guest, physical);
             String virt = "virt=0x" + Long.toHexString(virtual);
