@@ -439,6 +439,39 @@ BS_API_VOID void bs_standby_note(bs_standby *standby, uint32_t note);
 /* It is not needed any more. */
 BS_API_VOID void bs_standby_close(bs_standby *standby);
 
+/* ---- a writer that is stalled ---------------------------------------------------------------------------------------- */
+
+/*
+ * A pipe that stalls whoever writes to it shortly before its end, until that is taken. It is opened by a path, which is
+ * there for processes that may look into this one; when this process has ended opening fails, and so does a stalled
+ * write. One thread at a time.
+ */
+typedef struct bs_stall bs_stall;
+
+#define BS_STALL_PATH 64
+
+BS_API int bs_stall_open(bs_stall **out);
+
+/*
+ * Makes a new pipe for one writer who will write about so many bytes; gives its path, of at most BS_STALL_PATH bytes.
+ * One that was there is disarmed.
+ */
+BS_API int bs_stall_arm(bs_stall *stall, uint64_t expected, char *path);
+
+/* Waits until it is opened. 1, or 0 if nobody did. */
+BS_API int bs_stall_await(bs_stall *stall, int32_t timeout_ms);
+
+/*
+ * Takes all that is written, waiting until the writer closes; valid until the next arm. 1 if it was stalled until this
+ * was called, or had not come that far; 0 if it had written everything by then.
+ */
+BS_API int bs_stall_take(bs_stall *stall, uint64_t *content, uint64_t *size);
+
+/* There is no pipe any more: a writer fails. */
+BS_API_VOID void bs_stall_disarm(bs_stall *stall);
+
+BS_API_VOID void bs_stall_close(bs_stall *stall);
+
 /* ---- the service manager ------------------------------------------------------------------------------------------- */
 
 /* Sends a state such as "READY=1" to the service manager that started this process. 1, or 0 if none wants to know. */

@@ -18,6 +18,8 @@
 #include "error.h"
 #include "guest.h"
 
+#define MANY 256 /* pages that are worth waking another thread for */
+
 /* ---- pages ------------------------------------------------------------------------------------------------------- */
 
 static struct bs_process *reader(struct bs_tracked *t) {
@@ -25,7 +27,13 @@ static struct bs_process *reader(struct bs_tracked *t) {
 }
 
 static int copy_in(struct bs_tracked *t, const uint64_t *pages, const uint64_t *frames, size_t count) {
-    return bs_copy_in_shared(reader(t), pages, frames, count);
+    struct bs_process *p = reader(t);
+    if (count >= MANY) {
+        bs_helper_alert(p->helper);
+    }
+    int result = bs_copy_in_shared(p, pages, frames, count);
+    bs_helper_dismiss(p->helper);
+    return result;
 }
 
 static int copy_out(struct bs_tracked *t, const uint64_t *pages, const uint64_t *frames, size_t count) {

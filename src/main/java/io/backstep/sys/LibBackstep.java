@@ -161,6 +161,18 @@ final class LibBackstep {
 
     static native void bs_standby_close(long standby);
 
+    static native int bs_stall_open(long out);
+
+    static native int bs_stall_arm(long stall, long expected, long path);
+
+    static native int bs_stall_await(long stall, int timeoutMs);
+
+    static native int bs_stall_take(long stall, long content, long size);
+
+    static native void bs_stall_disarm(long stall);
+
+    static native void bs_stall_close(long stall);
+
     static native int bs_notify(String state);
 
     static native long bs_measure_fault();

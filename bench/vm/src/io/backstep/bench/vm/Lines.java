@@ -18,8 +18,9 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
 
 /**
- * A Unix socket that speaks in lines. A thread reads all the time, so that the other end never waits, and notes when each
- * line came. For one user's thread.
+ * A Unix socket that speaks in lines. Of one that has connected to us a thread reads all the time, so that the other end
+ * never waits, and notes when each line came; of one that we have connected to only while somebody waits for a line, so
+ * that nothing of ours is woken by what nobody asked for. For one user's thread.
  */
 final class Lines implements AutoCloseable {
     private static final long LIMIT_NS = TimeUnit.SECONDS.toNanos(90);
@@ -33,6 +34,7 @@ final class Lines implements AutoCloseable {
     private final ServerSocketChannel server;
     private SocketChannel channel;
     private boolean ended;
+    private boolean isAwaited;
     private String last;
 
     private Lines(String name, ServerSocketChannel server, SocketChannel channel) {
@@ -66,7 +68,8 @@ final class Lines implements AutoCloseable {
                 }
             }
             BufferedReader from = new BufferedReader(Channels.newReader(channel, StandardCharsets.UTF_8));
-            for (String text; (text = from.readLine()) != null;) {
+            awaitReason();
+            for (String text; (text = from.readLine()) != null; awaitReason()) {
                 Line line = new Line(text, System.nanoTime());
                 synchronized (this) {
                     unseen.addLast(line);
@@ -74,13 +77,19 @@ final class Lines implements AutoCloseable {
                     notifyAll();
                 }
             }
-        } catch (IOException e) {
+        } catch (IOException | InterruptedException e) {
             // Closed here or there: either is the end.
         } finally {
             synchronized (this) {
                 ended = true;
                 notifyAll();
             }
+        }
+    }
+
+    private synchronized void awaitReason() throws InterruptedException {
+        while (server == null && !isAwaited) {
+            wait();
         }
     }
 
@@ -109,9 +118,12 @@ final class Lines implements AutoCloseable {
             while (!unseen.isEmpty()) {
                 T found = orNull.apply(unseen.removeFirst());
                 if (found != null) {
+                    isAwaited = false;
                     return found;
                 }
             }
+            isAwaited = true;
+            notifyAll();
             await(endNs, what);
         }
     }

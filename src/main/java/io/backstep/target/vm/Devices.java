@@ -44,11 +44,16 @@ final class Devices {
 
     /** Begins to save; the monitor's answer is the end of it. */
     void beginSave() {
-        savedNs = System.nanoTime();
-        monitor.send("xen-save-devices-state", Map.of("filename", files.saved().toString()));
+        beginSave(files.saved().toString());
     }
 
-    /** After the answer: takes what was saved. */
+    /** Begins to save to a path. A machine that runs is stopped for that, and goes on after it. */
+    void beginSave(String path) {
+        savedNs = System.nanoTime();
+        monitor.send("xen-save-devices-state", Map.of("filename", path));
+    }
+
+    /** After the answer: takes what was saved to our file. */
     void take(MachineState into, long diskMark, long capture) {
         try {
             into.fill(files.savedChannel(), diskMark, capture);

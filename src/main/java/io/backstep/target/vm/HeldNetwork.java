@@ -19,7 +19,7 @@ import io.backstep.core.BackstepException.Reason;
  * </pre>
  *
  * <p>A buffer gives what it has to the next filter when it is switched off; the two that drop are off, and so not in the
- * way, but in a rollback. In the pause of a capture all that is new becomes old, if nothing is old yet; it was sent before
+ * way, but in a rollback. Just before a capture all that is new becomes old, if nothing is old yet; it was sent before
  * that capture, and goes out as soon as no older one is kept. A rollback drops what is new, and what is old if the restored
  * capture is an older one: packets that were sent before it can be among them, and are lost as networks lose them.
  *
@@ -117,8 +117,8 @@ final class HeldNetwork {
         return commands;
     }
 
-    /** The machine stands, and was captured. */
-    void captured(long number) {
+    /** A machine that may run is about to be captured, as the number given or, if that fails, a greater one. */
+    void capturing(long number) {
         if (isSetUp && oldFrom == NOTHING) {
             netdevs.forEach(netdev -> empty(netdev, NEW));
             oldFrom = number;

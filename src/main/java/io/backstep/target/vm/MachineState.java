@@ -4,6 +4,7 @@ package io.backstep.target.vm;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
+import java.util.function.Consumer;
 import java.util.function.LongConsumer;
 import java.util.zip.CRC32C;
 
@@ -31,14 +32,7 @@ final class MachineState implements ExecutionState {
 
     /** Takes over what is in a file, of the capture of a number. */
     void fill(FileChannel file, long diskMark, long ofCapture) throws IOException {
-        clear();
-        mark = diskMark;
-        number = ofCapture;
-        int length = Math.toIntExact(file.size());
-        if (stream.capacity() < length) {
-            stream = ByteBuffer.allocateDirect(length + SLACK_BYTES);
-        }
-        stream.clear().limit(length);
+        begin(Math.toIntExact(file.size()), diskMark, ofCapture);
         for (int at = 0; stream.hasRemaining();) {
             int count = file.read(stream, at);
             if (count < 0) {
@@ -46,7 +40,28 @@ final class MachineState implements ExecutionState {
             }
             at += count;
         }
-        stream.flip();
+        end();
+    }
+
+    /** Takes over so many bytes, which are put into the given buffer. */
+    void fill(int length, Consumer<ByteBuffer> content, long diskMark, long ofCapture) {
+        begin(length, diskMark, ofCapture);
+        content.accept(stream);
+        end();
+    }
+
+    private void begin(int length, long diskMark, long ofCapture) {
+        clear();
+        mark = diskMark;
+        number = ofCapture;
+        if (stream.capacity() < length) {
+            stream = ByteBuffer.allocateDirect(length + SLACK_BYTES);
+        }
+        stream.clear().limit(length);
+    }
+
+    private void end() {
+        stream.rewind();
         checksum = checksum();
     }
 

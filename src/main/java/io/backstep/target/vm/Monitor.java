@@ -36,6 +36,7 @@ final class Monitor implements AutoCloseable {
     private ByteBuffer in = ByteBuffer.allocate(FIRST_ROOM);
     private int scanned;
     private long nextId = 1;
+    private Map<String, Object> early; // an answer that was not received yet
     private volatile boolean woken;
 
     private record Sent(long id, String command) {
@@ -139,7 +140,8 @@ final class Monitor implements AutoCloseable {
         Sent command = sent.removeFirst();
         long deadlineNs = System.nanoTime() + PATIENCE_NS;
         while (true) {
-            Map<String, Object> message = message(deadlineNs, false);
+            Map<String, Object> message = early == null ? message(deadlineNs, false) : early;
+            early = null;
             if (message == null) {
                 throw new BackstepException(Reason.FAILED, "QEMU did not answer '" + command.command + "' within "
                         + TimeUnit.NANOSECONDS.toSeconds(PATIENCE_NS) + " s");
@@ -148,6 +150,18 @@ final class Monitor implements AutoCloseable {
                 return result(command.command, message);
             }
         }
+    }
+
+    /** Whether {@link #receive} would not have to wait. */
+    boolean isAnswered() {
+        while (early == null) {
+            Map<String, Object> message = message(System.nanoTime(), false);
+            if (message == null) {
+                return false;
+            }
+            early = keepEvent(message) ? null : message;
+        }
+        return true;
     }
 
     /** How many answers are still to be received. */

@@ -61,6 +61,7 @@ public final class VmTarget implements Target {
     private final Standby standby;
     private final NativeSaving saving; // null: the copy discipline
     private final MachineRun run;
+    private final Standstill standstill;
     private final PageRanges spoiled = new PageRanges();
     private final Mending mending = new Mending();
     private FrameWatch frameWatch;
@@ -68,7 +69,6 @@ public final class VmTarget implements Target {
     private boolean isLoaded;
     private boolean halted;
     private boolean captureOpen;
-    private boolean haltedForCapture;
     private boolean ended;
     private boolean closed;
     private long captures;
@@ -110,6 +110,7 @@ public final class VmTarget implements Target {
             throw e;
         }
         run = new MachineRun(monitor, detectors, standby);
+        standstill = new Standstill(monitor, run, devices, pid);
     }
 
     /**
@@ -293,7 +294,6 @@ public final class VmTarget implements Target {
         captureOpen = false;
         if (!goesOn) {
             capture.clearResults();
-            pauseBeganNs = System.nanoTime();
             if (!capture.isLive()) {
                 beginPause();
             }
@@ -319,55 +319,56 @@ public final class VmTarget implements Target {
 
     /** The state of devices is being saved from now on, and the disks are marked. */
     private void beginPause() {
-        haltedForCapture = !halted;
-        if (haltedForCapture) {
-            run.beginStop();
-            devices.beginSave();
-            run.endStop();
-        } else {
-            devices.beginSave();
-        }
-        if (run.isErroneous()) {
+        network.capturing(captures + 1);
+        disks.drop();
+        standstill.prepare();
+        pauseBeganNs = System.nanoTime();
+        try {
+            standstill.begin(halted);
+            freezeNs = System.nanoTime() - pauseBeganNs;
+            requireNoError();
+            disks.beginMark();
+        } catch (BackstepException e) {
             endCapture();
+            throw e;
+        }
+    }
+
+    private void requireNoError() {
+        if (run.isErroneous()) {
             throw new BackstepException(Reason.OVERTAKEN, "an error of " + name + " came before the capture");
         }
-        long now = System.nanoTime();
-        freezeNs = now - pauseBeganNs;
-        disks.beginMark();
     }
 
     private void endPause(Capture capture) {
         long copiedNs = System.nanoTime();
-        monitor.receive();
         long mark = disks.endMark();
-        network.captured(++captures);
-        long savedNs = System.nanoTime();
-        endCapture();
-        long now = System.nanoTime();
-        devices.take((MachineState) capture.state(), mark, captures); // QEMU writes that file again for the next capture only
-        capture.phaseNs(Phase.FREEZE, freezeNs);
-        capture.phaseNs(Phase.STATE, savedNs - copiedNs);
-        capture.phaseNs(Phase.THAW, now - savedNs);
-        capture.atNs(pauseBeganNs + freezeNs);
-        capture.pauseNs(now - pauseBeganNs);
+        try {
+            standstill.awaitSaved();
+            requireNoError();
+            long savedNs = System.nanoTime();
+            endCapture();
+            long now = System.nanoTime();
+            standstill.take((MachineState) capture.state(), mark, ++captures);
+            capture.phaseNs(Phase.FREEZE, freezeNs);
+            capture.phaseNs(Phase.STATE, savedNs - copiedNs);
+            capture.phaseNs(Phase.THAW, now - savedNs);
+            capture.atNs(pauseBeganNs + freezeNs);
+            capture.pauseNs(now - pauseBeganNs);
+        } catch (BackstepException e) {
+            disks.release(mark);
+            throw e;
+        }
     }
 
     private void endCapture() {
         captureOpen = false;
         disks.abandonMark();
-        while (monitor.pending() > 0) {
-            try {
-                monitor.receive();
-            } catch (BackstepException e) {
-                if (e.reason() == Reason.GONE) {
-                    ended = true;
-                    throw e;
-                }
-            }
-        }
-        if (haltedForCapture) {
-            haltedForCapture = false;
-            run.goOn();
+        try {
+            standstill.end();
+        } catch (BackstepException e) {
+            ended = ended || e.reason() == Reason.GONE;
+            throw e;
         }
     }
 
@@ -466,7 +467,6 @@ public final class VmTarget implements Target {
 
     @Override
     public void commit(ExecutionState oldestKept) {
-        disks.drop();
         network.committed(((MachineState) oldestKept).number());
     }
 
@@ -538,6 +538,7 @@ public final class VmTarget implements Target {
         disks.close();
         hangs.close();
         standby.close();
+        standstill.close();
         monitor.close();
         files.close();
         captureWords.close();
