@@ -57,12 +57,16 @@ final class Devices {
     void take(MachineState into, long diskMark, long capture) {
         try {
             into.fill(files.savedChannel(), diskMark, capture);
-            if (isEmulated) {
-                ticks = TimeStampCounters.ticks(into.stream());
-                ticksAtNs = savedNs;
-            }
         } catch (IOException e) {
             throw new BackstepException(Reason.FAILED, "reading the state of devices: " + e.getMessage(), e);
+        }
+    }
+
+    /** Takes note of the last state that was saved, wherever it was saved to. */
+    void note(MachineState state) {
+        if (isEmulated) {
+            ticks = TimeStampCounters.ticks(state.stream());
+            ticksAtNs = savedNs;
         }
     }
 

@@ -153,6 +153,7 @@ final class Standstill implements AutoCloseable {
         } else {
             devices.take(into, diskMark, capture);
         }
+        devices.note(into);
         expectedBytes = into.stream().limit();
     }
 
