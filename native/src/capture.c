@@ -11,15 +11,6 @@
 #include "error.h"
 #include "process.h"
 
-static void end_phase_at(struct bs_process *p, int phase, uint64_t now) {
-    p->phase_ns[phase] += now - p->phase_began_ns;
-    p->phase_began_ns = now;
-}
-
-static void end_phase(struct bs_process *p, int phase) {
-    end_phase_at(p, phase, bs_now_ns());
-}
-
 static int take_predicted(struct bs_process *p, const struct bs_capture *c) {
     size_t size = c->predicted_count * sizeof(struct bs_range);
     int result = bs_vector_reserve(&p->predicted, size);
@@ -61,7 +52,7 @@ static int stop(struct bs_process *p, const struct bs_capture *c) {
     p->preparing = false;
     bs_ahead_copy(p, c);
     bs_helper_alert(p->helper);
-    p->capture_began_ns = p->phase_began_ns = bs_now_ns();
+    bs_phases_begin(&p->phases);
     return bs_freeze(p);
 }
 
@@ -69,12 +60,11 @@ static int begin(struct bs_process *p, struct bs_capture *c, bool live) {
     bool stands = live || p->halted;
     int result = 0;
     if (!p->preparing) {
-        memset(p->phase_ns, 0, sizeof p->phase_ns);
         if (take_predicted(p, c) < 0) {
             return bs_fail(-ENOMEM, "capture process %d: out of memory", (int) p->pid);
         }
         p->ahead.pages.size = 0;
-        p->capture_began_ns = p->phase_began_ns = bs_now_ns();
+        bs_phases_begin(&p->phases);
         result = stands ? 0 : prepare(p, c);
     }
     if (result != 0 || (!stands && (result = stop(p, c)) < 0)) {
@@ -85,9 +75,9 @@ static int begin(struct bs_process *p, struct bs_capture *c, bool live) {
         return bs_fail(BS_EERROR, "an error of process %d came before the capture", (int) p->pid);
     }
     bs_cow_hold(p->cow);
-    end_phase(p, BS_PHASE_FREEZE);
+    bs_phases_end(&p->phases, BS_PHASE_FREEZE);
     result = find_dirty(p);
-    end_phase(p, BS_PHASE_SCAN);
+    bs_phases_end(&p->phases, BS_PHASE_SCAN);
     return result;
 }
 
@@ -118,7 +108,7 @@ static int copy_live(struct bs_process *p, const uint64_t *frames) {
 static int copy_and_save(struct bs_process *p, struct bs_capture *c) {
     int result = bs_ahead_finish(p, c);
     bs_helper_dismiss(p->helper);
-    end_phase(p, BS_PHASE_COPY);
+    bs_phases_end(&p->phases, BS_PHASE_COPY);
     if (result == 0) {
         result = bs_state_save(p);
     }
@@ -128,7 +118,7 @@ static int copy_and_save(struct bs_process *p, struct bs_capture *c) {
     if (result == 0) {
         result = bs_track_complete(p);
     }
-    end_phase(p, BS_PHASE_STATE);
+    bs_phases_end(&p->phases, BS_PHASE_STATE);
     return result;
 }
 
@@ -140,7 +130,7 @@ static void fill_in(const struct bs_process *p, struct bs_capture *c, bool live)
     c->threads = bs_threads_count(p);
     c->mappings = p->mappings.size / sizeof(struct bs_mapping);
     c->ahead = live ? 0 : p->ahead.used;
-    c->at_ns = p->capture_began_ns + p->phase_ns[BS_PHASE_FREEZE];
+    c->at_ns = p->phases.began_ns + p->phases.ns[BS_PHASE_FREEZE];
     c->state = c->state_size = c->output_mark = c->error_mark = 0;
     if (!live) {
         const struct bs_state *head = (const struct bs_state *) p->state.data;
@@ -149,7 +139,7 @@ static void fill_in(const struct bs_process *p, struct bs_capture *c, bool live)
         c->output_mark = head->marks[0];
         c->error_mark = head->marks[1];
     }
-    memcpy(c->phase_ns, p->phase_ns, sizeof c->phase_ns);
+    memcpy(c->phase_ns, p->phases.ns, sizeof c->phase_ns);
 }
 
 static int let_go(struct bs_process *p, bool live) {
@@ -158,7 +148,7 @@ static int let_go(struct bs_process *p, bool live) {
     bs_cow_release(p->cow);
     p->let_go_ns = bs_now_ns();
     int result = live || p->halted ? 0 : bs_thaw(p);
-    end_phase_at(p, BS_PHASE_THAW, p->let_go_ns); /* who is let go may take our processor at once */
+    bs_phases_end_at(&p->phases, BS_PHASE_THAW, p->let_go_ns); /* who is let go may take our processor at once */
     return result;
 }
 
@@ -191,7 +181,7 @@ int bs_process_capture(bs_process *p, struct bs_capture *c) {
     const uint64_t *frames = (const uint64_t *) (uintptr_t) c->frames;
     result = live ? copy_live(p, frames) : copy_and_save(p, c);
     int thawed = let_go(p, live);
-    c->pause_ns = p->phase_began_ns - p->capture_began_ns;
+    c->pause_ns = p->phases.last_ns - p->phases.began_ns;
     if (result == 0) {
         fill_in(p, c, live);
     }

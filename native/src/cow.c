@@ -483,6 +483,13 @@ static int tell_open_interval(struct bs_cow *cow, const struct bs_vector *writab
     return result;
 }
 
+int bs_cow_refuse(const struct bs_cow *cow) {
+    return bs_fail(BS_EREFUSED,
+                   "process %d gave memory back since the last checkpoint (%llu pages), and their content with it; "
+                   "--capture copy keeps it",
+                   (int) cow->host.pid, (unsigned long long) cow->lost);
+}
+
 int bs_cow_look_back(struct bs_cow *cow) {
     cow->rolling_back = false;
     return tell_open_interval(cow, &cow->writable);

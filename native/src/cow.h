@@ -139,6 +139,7 @@ int bs_cow_end_interval(struct bs_cow *cow);
 void bs_cow_resume_interval(struct bs_cow *cow);
 
 /* After a scan: tells of the open interval. bs_cow_find_open also adds the pages that can have been written. */
+int bs_cow_refuse(const struct bs_cow *cow); /* a rollback, for what is lost */
 int bs_cow_look_back(struct bs_cow *cow);
 int bs_cow_find_open(struct bs_cow *cow, struct bs_vector *pages);
 /* Opens pages that will be put back or dropped, so that our own writes are not held, and notes what of it stays with the

@@ -28,9 +28,7 @@ struct bs_guest {
     struct bs_vector pages;  /* uint64_t: the same, or those that are put right */
     struct bs_vector frames; /* uint64_t */
     bool capturing;
-    uint64_t began_ns;
-    uint64_t phase_began_ns;
-    uint64_t phase_ns[BS_PHASES];
+    struct bs_phases phases;
 };
 
 /* guest.c */

@@ -11,9 +11,7 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <string.h>
 
-#include "clock.h"
 #include "error.h"
 #include "guest.h"
 
@@ -63,47 +61,29 @@ void bs_guest_at_leisure(bs_guest *g, uint32_t on) {
 
 /* ---- captures ---------------------------------------------------------------------------------------------------- */
 
-static void end_phase(bs_guest *g, int phase) {
-    uint64_t now = bs_now_ns();
-    g->phase_ns[phase] += now - g->phase_began_ns;
-    g->phase_began_ns = now;
-}
-
 static int begin(bs_guest *g, const struct bs_capture *c) {
     size_t size = c->predicted_count * sizeof(struct bs_range);
     struct bs_vector predicted = {(char *) (uintptr_t) c->predicted, size, size};
-    memset(g->phase_ns, 0, sizeof g->phase_ns);
-    g->began_ns = g->phase_began_ns = bs_now_ns();
+    bs_phases_begin(&g->phases);
     g->chosen.size = 0;
     bs_cow_hold(g->cow);
     int result = bs_cow_scan(g->cow);
     if (result == 0 && (result = bs_cow_choose(g->cow, &predicted, &g->chosen)) == 0) {
         result = bs_ranges_list(&g->pages, &g->chosen);
     }
-    end_phase(g, BS_PHASE_SCAN);
+    bs_phases_end(&g->phases, BS_PHASE_SCAN);
     return result;
 }
 
 static int complete(bs_guest *g, const struct bs_capture *c) {
     int result = bs_copy_in_shared(&g->reader, (const uint64_t *) g->pages.data, (const uint64_t *) (uintptr_t) c->frames,
                                    c->page_count);
-    end_phase(g, BS_PHASE_COPY);
+    bs_phases_end(&g->phases, BS_PHASE_COPY);
     if (result == 0) {
         result = bs_cow_end_interval(g->cow);
     }
-    end_phase(g, BS_PHASE_SCAN);
+    bs_phases_end(&g->phases, BS_PHASE_SCAN);
     return result;
-}
-
-static void fill_in(const bs_guest *g, struct bs_capture *c) {
-    c->pages = (uint64_t) (uintptr_t) g->pages.data;
-    c->held_pages = bs_ranges_pages(&g->cow->held_before);
-    c->held = c->held_count = c->state = c->state_size = c->output_mark = c->error_mark = c->threads = 0;
-    c->mappings = g->cow->areas.size / sizeof(struct bs_cow_area);
-    c->ahead = 0;
-    c->at_ns = g->began_ns;
-    c->pause_ns = g->phase_began_ns - g->began_ns;
-    memcpy(c->phase_ns, g->phase_ns, sizeof c->phase_ns);
 }
 
 int bs_guest_capture_held(bs_guest *g, struct bs_capture *c) {
@@ -125,7 +105,9 @@ int bs_guest_capture_held(bs_guest *g, struct bs_capture *c) {
     }
     bs_cow_release(g->cow);
     if (result == 0) {
-        fill_in(g, c);
+        bs_tell_memory(c, &g->pages, &g->phases);
+        c->held_pages = bs_ranges_pages(&g->cow->held_before);
+        c->mappings = g->cow->areas.size / sizeof(struct bs_cow_area);
     }
     return result;
 }
@@ -137,13 +119,6 @@ void bs_guest_abandon_held(bs_guest *g) {
 }
 
 /* ---- rollbacks --------------------------------------------------------------------------------------------------- */
-
-static int refuse(const bs_guest *g) {
-    return bs_fail(BS_EREFUSED,
-                   "process %d gave memory back since the last checkpoint (%llu pages), and their content with it; "
-                   "--capture copy keeps it",
-                   (int) g->reader.pid, (unsigned long long) g->cow->lost);
-}
 
 static int scan(bs_guest *g) {
     bs_cow_hold(g->cow);
@@ -159,7 +134,7 @@ int bs_guest_look_back_held(bs_guest *g, struct bs_restore *restore) {
         return result;
     }
     if (g->cow->lost > 0) {
-        return refuse(g);
+        return bs_cow_refuse(g->cow);
     }
     restore->written = (uint64_t) (uintptr_t) g->chosen.data;
     restore->written_count = bs_ranges_count(&g->chosen);
@@ -213,7 +188,7 @@ int bs_guest_undo(bs_guest *g) {
         return result;
     }
     if (g->cow->lost > 0) {
-        return refuse(g);
+        return bs_cow_refuse(g->cow);
     }
     const uint64_t *pages = (const uint64_t *) g->pages.data, *frames = (const uint64_t *) g->frames.data;
     if ((result = bs_guest_drop(g, pages + count, dropped_count)) < 0 ||

@@ -72,10 +72,7 @@ int bs_held_check(struct bs_process *p) {
         result = bs_cow_look_back(p->cow);
     }
     if (result == 0 && p->cow->lost > 0) {
-        return bs_fail(BS_EREFUSED,
-                       "process %d gave memory back since the last checkpoint (%llu pages), and their content with it; "
-                       "--capture copy keeps it",
-                       (int) p->pid, (unsigned long long) p->cow->lost);
+        return bs_cow_refuse(p->cow);
     }
     return result;
 }

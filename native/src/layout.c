@@ -185,7 +185,7 @@ uint64_t bs_layout_heap_end(const struct bs_process *p, const struct bs_vector *
     uint64_t end = p->heap_start;
     const struct bs_mapping *mapping = (const struct bs_mapping *) mappings->data;
     for (size_t i = 0; i < mappings->size / sizeof *mapping; i++, mapping++) {
-        if (mapping->start == end && mapping->inode == 0 && !(mapping->flags & MAPPING_SHARED)) {
+        if (mapping->start == end && bs_is_anonymous(mapping)) {
             end = mapping->end;
         }
     }

@@ -13,6 +13,7 @@
 #include "backstep.h"
 #include "clock.h"
 #include "helper.h"
+#include "phases.h"
 #include "vector.h"
 
 enum thread_state {
@@ -175,10 +176,8 @@ struct bs_process {
     struct bs_vector scratch;   /* bs_range */
     bool loose;                 /* marks were taken in mappings that were not known */
     bool all_dirty;             /* marks were taken and could not be noted: everything held is dirty */
-    uint64_t capture_began_ns;
-    uint64_t phase_began_ns;
+    struct bs_phases phases;
     uint64_t let_go_ns; /* when a thread was last told to run on */
-    uint64_t phase_ns[BS_PHASES];
     bool layout_changed;
     unsigned steady;        /* scans since the mappings changed */
     struct bs_vector pages; /* uint64_t */
@@ -190,6 +189,11 @@ struct bs_process {
     bs_output *outputs[2];
     struct bs_cow *cow; /* the caller's; null: the copy discipline */
 };
+
+/* Private memory outside of files. */
+static inline bool bs_is_anonymous(const struct bs_mapping *mapping) {
+    return mapping->inode == 0 && !(mapping->flags & MAPPING_SHARED);
+}
 
 static inline const struct bs_mapping *bs_mappings_of(const struct bs_process *p, size_t *count) {
     *count = p->mappings.size / sizeof(struct bs_mapping);
@@ -260,7 +264,7 @@ void bs_scan_fini(struct bs_process *p);
 
 /* held.c: private anonymous memory, in the cow discipline */
 static inline bool bs_held_tracks(const struct bs_process *p, const struct bs_mapping *mapping) {
-    return p->cow && mapping->inode == 0 && !(mapping->flags & MAPPING_SHARED);
+    return p->cow && bs_is_anonymous(mapping);
 }
 
 int bs_held_make(struct bs_process *p, int *uffd, uint64_t *interrupted_ns); /* a descriptor, in the target */

@@ -106,7 +106,7 @@ int bs_scan_fresh(struct bs_process *p, size_t *pages) {
     size_t cursor = 0;
     *pages = 0;
     for (size_t i = 0; i < p->fresh.size / sizeof *mapping; i++, mapping++) {
-        if (mapping->inode == 0 && !(mapping->flags & MAPPING_SHARED) && !is_known(p, mapping, &cursor)) {
+        if (bs_is_anonymous(mapping) && !is_known(p, mapping, &cursor)) {
             int result = bs_scan_lost(p, mapping->start, mapping->end);
             if (result < 0) {
                 return result;
@@ -275,7 +275,7 @@ static int list_anonymous(const struct bs_process *p, const struct bs_vector *bu
     const struct bs_mapping *mappings = bs_mappings_of(p, &count);
     target->size = 0;
     for (size_t i = 0; i < count; i++) {
-        if (mappings[i].inode == 0 && !(mappings[i].flags & MAPPING_SHARED) &&
+        if (bs_is_anonymous(mappings + i) &&
             bs_ranges_add_outside(target, mappings[i].start / BS_PAGE_SIZE, mappings[i].end / BS_PAGE_SIZE, but,
                                   &cursor) < 0) {
             return -ENOMEM;

@@ -99,12 +99,6 @@ int bs_tracked_add(struct bs_tracked *t, uint64_t address, uint64_t length, uint
 
 /* ---- captures ---------------------------------------------------------------------------------------------------- */
 
-static void end_phase(struct bs_tracked *t, int phase) {
-    uint64_t now = bs_now_ns();
-    t->phase_ns[phase] += now - t->phase_began_ns;
-    t->phase_began_ns = now;
-}
-
 /* Finds what was written; with flags PM_SCAN_WP_MATCHING it is protected again, but for what is predicted. */
 static int find_written(struct bs_tracked *t, uint64_t flags, const struct bs_vector *predicted) {
     t->found.size = 0;
@@ -134,10 +128,18 @@ static void complete(struct bs_tracked *t) {
     t->all_written = false;
 }
 
+void bs_tell_memory(struct bs_capture *c, const struct bs_vector *pages, const struct bs_phases *phases) {
+    c->pages = (uint64_t) (uintptr_t) pages->data;
+    c->held = c->held_count = c->state = c->state_size = c->output_mark = c->error_mark = c->threads = 0;
+    c->ahead = 0;
+    c->at_ns = phases->began_ns;
+    c->pause_ns = phases->last_ns - phases->began_ns;
+    memcpy(c->phase_ns, phases->ns, sizeof c->phase_ns);
+}
+
 int bs_tracked_capture(struct bs_tracked *t, struct bs_capture *c) {
     if (!(c->flags & BS_CAPTURE_CONTINUE)) {
-        memset(t->phase_ns, 0, sizeof t->phase_ns);
-        t->began_ns = t->phase_began_ns = bs_now_ns();
+        bs_phases_begin(&t->phases);
         size_t size = c->predicted_count * sizeof(struct bs_range);
         struct bs_vector predicted = {(char *) (uintptr_t) c->predicted, size, size};
         int result = find_written(t, PM_SCAN_WP_MATCHING, &predicted);
@@ -147,7 +149,7 @@ int bs_tracked_capture(struct bs_tracked *t, struct bs_capture *c) {
         if (result < 0) {
             return result;
         }
-        end_phase(t, BS_PHASE_SCAN);
+        bs_phases_end(&t->phases, BS_PHASE_SCAN);
     } else if (!t->capturing) {
         return bs_fail(-EINVAL, "no capture waits for frames");
     }
@@ -162,15 +164,10 @@ int bs_tracked_capture(struct bs_tracked *t, struct bs_capture *c) {
         return result;
     }
     complete(t);
-    end_phase(t, BS_PHASE_COPY);
-    c->pages = (uint64_t) (uintptr_t) t->pages.data;
+    bs_phases_end(&t->phases, BS_PHASE_COPY);
+    bs_tell_memory(c, &t->pages, &t->phases);
     c->held_pages = bs_ranges_pages(&t->ranges);
-    c->held = c->held_count = c->state = c->state_size = c->output_mark = c->error_mark = c->threads = 0;
     c->mappings = bs_ranges_count(&t->ranges);
-    c->ahead = 0;
-    c->at_ns = t->began_ns;
-    c->pause_ns = t->phase_began_ns - t->began_ns;
-    memcpy(c->phase_ns, t->phase_ns, sizeof c->phase_ns);
     return 0;
 }
 

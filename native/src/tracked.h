@@ -12,6 +12,7 @@
 #define BS_TRACKED_H
 
 #include "pagemap.h"
+#include "phases.h"
 #include "vector.h"
 
 #define BS_REGIONS_AT_ONCE 8192
@@ -36,9 +37,7 @@ struct bs_tracked {
     struct bs_vector pages;   /* uint64_t */
     bool all_written;         /* marks were taken and could not be noted */
     bool capturing;
-    uint64_t began_ns;
-    uint64_t phase_began_ns;
-    uint64_t phase_ns[BS_PHASES];
+    struct bs_phases phases;
     struct page_region room[BS_REGIONS_AT_ONCE];
 };
 
@@ -51,6 +50,9 @@ int bs_tracked_open(struct bs_tracked *t);
  */
 int bs_tracked_add(struct bs_tracked *t, uint64_t address, uint64_t length, uint64_t without,
                    const struct bs_vector *content);
+
+/* What a complete capture of memory alone tells, but for how much is tracked. */
+void bs_tell_memory(struct bs_capture *c, const struct bs_vector *pages, const struct bs_phases *phases);
 
 int bs_tracked_capture(struct bs_tracked *t, struct bs_capture *c);
 void bs_tracked_abandon(struct bs_tracked *t);

@@ -99,6 +99,12 @@ final class Standstill implements AutoCloseable {
     private void endStalled() {
         way = Way.NONE;
         stall.disarm();
+        receiveAny();
+        run.takeIn();
+    }
+
+    /** An answer, be it a failure. */
+    private void receiveAny() {
         try {
             monitor.receive();
         } catch (BackstepException e) {
@@ -106,7 +112,6 @@ final class Standstill implements AutoCloseable {
                 throw e;
             }
         }
-        run.takeIn();
     }
 
     /** Processors and devices are saved, and nothing else is to be waited for. */
@@ -132,13 +137,7 @@ final class Standstill implements AutoCloseable {
             endStalled();
         }
         while (monitor.pending() > 0) {
-            try {
-                monitor.receive();
-            } catch (BackstepException e) {
-                if (e.reason() == Reason.GONE) {
-                    throw e;
-                }
-            }
+            receiveAny();
         }
         if (way == Way.BY_STEPS) {
             run.goOn();
