@@ -42,15 +42,14 @@ static int find_dirty(struct bs_process *p) {
 static int prepare(struct bs_process *p, struct bs_capture *c) {
     int ignored = bs_layout_read(p, &p->fresh) < 0 || bs_files_refresh(p) < 0;
     (void) ignored;
-    bs_ahead_find(p);
-    p->capturing = p->preparing = p->ahead.expected > c->frame_count;
-    c->page_count = p->ahead.expected;
+    c->page_count = bs_prepare_find(p);
+    p->capturing = p->preparing = c->page_count > c->frame_count;
     return p->preparing ? BS_MORE_FRAMES : 0;
 }
 
 static int stop(struct bs_process *p, const struct bs_capture *c) {
     p->preparing = false;
-    bs_ahead_copy(p, c);
+    bs_prepare_copy(p, c);
     bs_helper_alert(p->helper);
     bs_phases_begin(&p->phases);
     return bs_freeze(p);
@@ -106,7 +105,7 @@ static int copy_live(struct bs_process *p, const uint64_t *frames) {
 }
 
 static int copy_and_save(struct bs_process *p, struct bs_capture *c) {
-    int result = bs_ahead_finish(p, c);
+    int result = bs_prepare_finish(p, c);
     bs_helper_dismiss(p->helper);
     bs_phases_end(&p->phases, BS_PHASE_COPY);
     if (result == 0) {

@@ -207,18 +207,31 @@ int bs_guest_add(bs_guest *g, uint64_t address, uint64_t length) {
 
 /* ---- captures and rollbacks -------------------------------------------------------------------------------------- */
 
+/* What was written is no hole any more. */
+static int note_content(bs_guest *g) {
+    if (g->holes.size == 0) {
+        return 0;
+    }
+    int result = bs_ranges_subtract(&g->holes_now, &g->holes, &g->tracked.found);
+    bs_vector_swap(&g->holes, &g->holes_now);
+    return result;
+}
+
+void bs_guest_copy_ahead(bs_guest *g, const struct bs_capture *capture) {
+    if (!g->cow) {
+        bs_tracked_copy_ahead(&g->tracked, capture);
+        note_content(g);
+    }
+}
+
 int bs_guest_capture(bs_guest *g, struct bs_capture *capture) {
     if (g->cow) {
         return bs_guest_capture_held(g, capture);
     }
     int result = bs_tracked_capture(&g->tracked, capture);
     bool scanned = !(capture->flags & BS_CAPTURE_CONTINUE);
-    if (result >= 0 && scanned && g->holes.size > 0) { /* what was written is no hole any more */
-        int noted = bs_ranges_subtract(&g->holes_now, &g->holes, &g->tracked.found);
-        bs_vector_swap(&g->holes, &g->holes_now);
-        result = noted < 0 ? noted : result;
-    }
-    return result;
+    int noted = result >= 0 && scanned ? note_content(g) : 0;
+    return noted < 0 ? noted : result;
 }
 
 void bs_guest_capture_abandon(bs_guest *g) {

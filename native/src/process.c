@@ -365,7 +365,8 @@ void bs_process_close(bs_process *p) {
         bs_vector_fini(vectors[i]);
     }
     bs_scan_fini(p);
-    bs_ahead_fini(p);
+    bs_ahead_fini(&p->ahead);
+    bs_vector_fini(&p->preparation.ranges);
     bs_helper_close(p->helper);
     free(p);
 }

@@ -10,6 +10,7 @@
 #include <sys/user.h>
 #include <time.h>
 
+#include "ahead.h"
 #include "backstep.h"
 #include "clock.h"
 #include "helper.h"
@@ -110,19 +111,10 @@ struct bs_mapped_file {
     char *path;
 };
 
-/* What is copied ahead of a pause. */
-struct bs_ahead {
-    struct bs_vector pages;  /* uint64_t: copied to the first frames */
-    struct bs_vector ranges; /* bs_range: working memory, as all that follows */
-    struct bs_vector arranged;
-    struct bs_vector spare;
-    struct bs_vector late; /* uint64_t: pages left to copy in the pause, and their frames */
-    struct bs_vector late_frames;
-    size_t used;     /* how many of the copies were good in the last pause */
-    size_t expected; /* frames that the pause will want, with the pages copied ahead of it */
-    double usual;    /* pages that are found, on average */
-    double returned; /* the share of pages with content before that were written again before the pause */
-    unsigned rounds;
+/* What a pause will want. */
+struct bs_preparation {
+    struct bs_vector ranges; /* bs_range: working memory */
+    double usual;            /* pages that are found, on average */
 };
 
 struct bs_process {
@@ -165,6 +157,7 @@ struct bs_process {
     struct bs_vector written;         /* bs_range: pages written, of the last scan */
     struct bs_vector touched;         /* bs_range: written or given back, of the last scan */
     struct bs_scan_room *scan_room;
+    struct bs_preparation preparation;
     struct bs_ahead ahead;
     struct bs_helper *helper; /* or null */
     struct bs_trial scan_trial;
@@ -282,11 +275,10 @@ uint64_t bs_layout_heap_end(const struct bs_process *p, const struct bs_vector *
 int bs_layout_check(struct bs_process *p, const struct bs_mapping *wanted, size_t count);
 int bs_layout_restore(struct bs_process *p, const struct bs_mapping *wanted, size_t count, uint64_t heap_end);
 
-/* ahead.c */
-void bs_ahead_find(struct bs_process *p); /* pages to copy, and how many frames are expected to be wanted */
-void bs_ahead_copy(struct bs_process *p, const struct bs_capture *c);
-int bs_ahead_finish(struct bs_process *p, struct bs_capture *c); /* copies the rest, in the pause */
-void bs_ahead_fini(struct bs_process *p);
+/* prepare.c */
+size_t bs_prepare_find(struct bs_process *p); /* pages to copy ahead; how many frames are expected to be wanted */
+void bs_prepare_copy(struct bs_process *p, const struct bs_capture *c);
+int bs_prepare_finish(struct bs_process *p, struct bs_capture *c); /* copies the rest, in the pause */
 
 /* copy.c */
 int bs_copy_in(struct bs_process *p, const uint64_t *pages, const uint64_t *frames, size_t count,

@@ -124,6 +124,7 @@ static const struct bs_vector *written(const struct bs_tracked *t) {
 }
 
 static void complete(struct bs_tracked *t) {
+    t->ahead.pages.size = 0;
     t->carried.size = 0;
     t->all_written = false;
 }
@@ -137,12 +138,46 @@ void bs_tell_memory(struct bs_capture *c, const struct bs_vector *pages, const s
     memcpy(c->phase_ns, phases->ns, sizeof c->phase_ns);
 }
 
+static struct bs_vector predicted(const struct bs_capture *c) {
+    size_t size = c->predicted_count * sizeof(struct bs_range);
+    return (struct bs_vector) {(char *) (uintptr_t) c->predicted, size, size};
+}
+
+void bs_tracked_copy_ahead(struct bs_tracked *t, const struct bs_capture *c) {
+    struct bs_vector *early = &t->ahead.pages;
+    struct bs_vector spared = predicted(c);
+    early->size = 0;
+    if (t->all_written || !bs_ahead_pays(&t->ahead) || find_written(t, PM_SCAN_WP_MATCHING, &spared) < 0 ||
+        bs_ranges_subtract(&t->scratch, &t->found, &spared) < 0 || bs_ranges_list(early, &t->scratch) < 0) {
+        early->size = 0;
+        return;
+    }
+    size_t count = early->size / sizeof(uint64_t);
+    count = count < c->frame_count ? count : c->frame_count;
+    early->size = count * sizeof(uint64_t);
+    if (t->movers->copy_in(t, (const uint64_t *) early->data, (const uint64_t *) (uintptr_t) c->frames, count) < 0) {
+        early->size = 0;
+    }
+}
+
+static int copy(struct bs_tracked *t, struct bs_capture *c) {
+    struct bs_ahead *a = &t->ahead;
+    uint64_t *frames = (uint64_t *) (uintptr_t) c->frames;
+    if (a->pages.size == 0 || t->all_written) {
+        a->used = 0;
+        return t->movers->copy_in(t, (const uint64_t *) t->pages.data, frames, c->page_count);
+    }
+    int result = bs_ahead_arrange(a, &t->pages, &t->found, NULL, frames, c->frame_count);
+    return result < 0 ? result
+                      : t->movers->copy_in(t, (const uint64_t *) a->late.data, (const uint64_t *) a->late_frames.data,
+                                           a->late.size / sizeof(uint64_t));
+}
+
 int bs_tracked_capture(struct bs_tracked *t, struct bs_capture *c) {
     if (!(c->flags & BS_CAPTURE_CONTINUE)) {
         bs_phases_begin(&t->phases);
-        size_t size = c->predicted_count * sizeof(struct bs_range);
-        struct bs_vector predicted = {(char *) (uintptr_t) c->predicted, size, size};
-        int result = find_written(t, PM_SCAN_WP_MATCHING, &predicted);
+        struct bs_vector spared = predicted(c);
+        int result = find_written(t, PM_SCAN_WP_MATCHING, &spared);
         if (result == 0) {
             result = bs_ranges_list(&t->pages, written(t));
         }
@@ -158,14 +193,14 @@ int bs_tracked_capture(struct bs_tracked *t, struct bs_capture *c) {
     if (t->capturing) {
         return BS_MORE_FRAMES;
     }
-    int result = t->movers->copy_in(t, (const uint64_t *) t->pages.data, (const uint64_t *) (uintptr_t) c->frames,
-                                    c->page_count);
+    int result = copy(t, c);
     if (result < 0) {
         return result;
     }
     complete(t);
     bs_phases_end(&t->phases, BS_PHASE_COPY);
     bs_tell_memory(c, &t->pages, &t->phases);
+    c->ahead = t->ahead.used;
     c->held_pages = bs_ranges_pages(&t->ranges);
     c->mappings = bs_ranges_count(&t->ranges);
     return 0;
@@ -176,6 +211,7 @@ void bs_tracked_abandon(struct bs_tracked *t) {
     const uint64_t *pages = (const uint64_t *) t->pages.data;
     int result = 0;
     t->capturing = false;
+    t->ahead.pages.size = 0;
     t->found.size = 0;
     for (size_t i = 0; i < t->pages.size / sizeof *pages && result == 0; i++) {
         result = bs_ranges_add(&t->found, pages[i], pages[i] + 1);
@@ -261,4 +297,5 @@ void bs_tracked_close(struct bs_tracked *t) {
     for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++) {
         bs_vector_fini(vectors[i]);
     }
+    bs_ahead_fini(&t->ahead);
 }

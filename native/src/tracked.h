@@ -11,6 +11,7 @@
 #ifndef BS_TRACKED_H
 #define BS_TRACKED_H
 
+#include "ahead.h"
 #include "pagemap.h"
 #include "phases.h"
 #include "vector.h"
@@ -35,6 +36,7 @@ struct bs_tracked {
     struct bs_vector found;   /* bs_range: of the last scan */
     struct bs_vector scratch; /* bs_range */
     struct bs_vector pages;   /* uint64_t */
+    struct bs_ahead ahead;
     bool all_written;         /* marks were taken and could not be noted */
     bool capturing;
     struct bs_phases phases;
@@ -53,6 +55,12 @@ int bs_tracked_add(struct bs_tracked *t, uint64_t address, uint64_t length, uint
 
 /* What a complete capture of memory alone tells, but for how much is tracked. */
 void bs_tell_memory(struct bs_capture *c, const struct bs_vector *pages, const struct bs_phases *phases);
+
+/*
+ * Just before a capture, while the memory is still being written: protects what was written and is not predicted, and
+ * copies it to the first frames. If that fails, or frames are too few, more is left to the capture.
+ */
+void bs_tracked_copy_ahead(struct bs_tracked *t, const struct bs_capture *c);
 
 int bs_tracked_capture(struct bs_tracked *t, struct bs_capture *c);
 void bs_tracked_abandon(struct bs_tracked *t);

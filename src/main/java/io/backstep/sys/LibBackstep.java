@@ -143,6 +143,8 @@ final class LibBackstep {
 
     static native void bs_guest_at_leisure(long guest, int on);
 
+    static native void bs_guest_copy_ahead(long guest, long capture);
+
     static native int bs_guest_capture(long guest, long capture);
 
     static native void bs_guest_capture_abandon(long guest);

@@ -52,6 +52,15 @@ public final class NativeGuest implements AutoCloseable {
         LibBackstep.bs_guest_at_leisure(handle, on ? 1 : 0);
     }
 
+    /**
+     * Just before a capture, while the machine still runs: copies what is not expected to be written again. What cannot be
+     * copied now is left to the capture.
+     */
+    public void copyAhead(Capture capture, CaptureWords words) {
+        words.ask(capture, false);
+        LibBackstep.bs_guest_copy_ahead(handle, words.address());
+    }
+
     /** Returns false when the capture needs more frames; then goOn must be true the next time. */
     public boolean capture(Capture capture, CaptureWords words, boolean goOn) {
         words.ask(capture, goOn);

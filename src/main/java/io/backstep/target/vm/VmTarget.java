@@ -295,7 +295,7 @@ public final class VmTarget implements Target {
         if (!goesOn) {
             capture.clearResults();
             if (!capture.isLive()) {
-                beginPause();
+                beginPause(capture);
             }
         }
         try {
@@ -318,9 +318,12 @@ public final class VmTarget implements Target {
     }
 
     /** The state of devices is being saved from now on, and the disks are marked. */
-    private void beginPause() {
+    private void beginPause(Capture capture) {
         network.capturing(captures + 1);
         disks.drop();
+        if (!halted) {
+            memory.copyAhead(capture, captureWords);
+        }
         standstill.prepare();
         pauseBeganNs = System.nanoTime();
         try {
