@@ -26,8 +26,11 @@ static struct bs_process *reader(struct bs_tracked *t) {
     return &((struct bs_guest *) t)->reader; /* its first member */
 }
 
-static int copy_in(struct bs_tracked *t, const uint64_t *pages, const uint64_t *frames, size_t count) {
+static int copy_in(struct bs_tracked *t, const uint64_t *pages, const uint64_t *frames, size_t count, bool hurried) {
     struct bs_process *p = reader(t);
+    if (!hurried) {
+        return bs_copy_in(p, pages, frames, count, NULL);
+    }
     if (count >= MANY) {
         bs_helper_alert(p->helper);
     }

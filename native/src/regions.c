@@ -33,8 +33,9 @@ void bs_memory_unmap(uint64_t address, uint64_t length) {
 
 /* ---- pages ------------------------------------------------------------------------------------------------------- */
 
-static int copy_in(struct bs_tracked *t, const uint64_t *pages, const uint64_t *frames, size_t count) {
+static int copy_in(struct bs_tracked *t, const uint64_t *pages, const uint64_t *frames, size_t count, bool hurried) {
     (void) t;
+    (void) hurried;
     for (size_t i = 0; i < count; i++) {
         memcpy((void *) (uintptr_t) frames[i], (const void *) (uintptr_t) (pages[i] * BS_PAGE_SIZE), BS_PAGE_SIZE);
     }

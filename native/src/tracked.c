@@ -155,7 +155,8 @@ void bs_tracked_copy_ahead(struct bs_tracked *t, const struct bs_capture *c) {
     size_t count = early->size / sizeof(uint64_t);
     count = count < c->frame_count ? count : c->frame_count;
     early->size = count * sizeof(uint64_t);
-    if (t->movers->copy_in(t, (const uint64_t *) early->data, (const uint64_t *) (uintptr_t) c->frames, count) < 0) {
+    if (t->movers->copy_in(t, (const uint64_t *) early->data, (const uint64_t *) (uintptr_t) c->frames, count,
+                            false) < 0) {
         early->size = 0;
     }
 }
@@ -165,12 +166,12 @@ static int copy(struct bs_tracked *t, struct bs_capture *c) {
     uint64_t *frames = (uint64_t *) (uintptr_t) c->frames;
     if (a->pages.size == 0 || t->all_written) {
         a->used = 0;
-        return t->movers->copy_in(t, (const uint64_t *) t->pages.data, frames, c->page_count);
+        return t->movers->copy_in(t, (const uint64_t *) t->pages.data, frames, c->page_count, true);
     }
     int result = bs_ahead_arrange(a, &t->pages, &t->found, NULL, frames, c->frame_count);
     return result < 0 ? result
                       : t->movers->copy_in(t, (const uint64_t *) a->late.data, (const uint64_t *) a->late_frames.data,
-                                           a->late.size / sizeof(uint64_t));
+                                           a->late.size / sizeof(uint64_t), true);
 }
 
 int bs_tracked_capture(struct bs_tracked *t, struct bs_capture *c) {

@@ -20,9 +20,9 @@
 
 struct bs_tracked;
 
-/* How pages of a memory are moved: each 0 or a failure. */
+/* How pages of a memory are moved: each 0 or a failure. What is hurried may take another processor. */
 struct bs_movers {
-    int (*copy_in)(struct bs_tracked *t, const uint64_t *pages, const uint64_t *frames, size_t count);
+    int (*copy_in)(struct bs_tracked *t, const uint64_t *pages, const uint64_t *frames, size_t count, bool hurried);
     int (*copy_out)(struct bs_tracked *t, const uint64_t *pages, const uint64_t *frames, size_t count);
     int (*drop)(struct bs_tracked *t, const uint64_t *pages, size_t count); /* zeros from now on */
 };
