@@ -16,6 +16,7 @@ import io.backstep.core.BackstepException.Reason;
  * Confined to one thread.
  */
 final class Devices {
+    private static final String SAVE = "xen-save-devices-state";
     private static final String NODE = "backstep-devices";
     private static final String JOB = "backstep-load";
     private static final long MOST_TICKS_PER_NS = 16; // of the host's own counter, which is what QEMU counts
@@ -44,13 +45,19 @@ final class Devices {
 
     /** Begins to save; the monitor's answer is the end of it. */
     void beginSave() {
-        beginSave(files.saved().toString());
+        savedNs = System.nanoTime();
+        monitor.send(SAVE, Map.of("filename", files.saved().toString()));
     }
 
-    /** Begins to save to a path. A machine that runs is stopped for that, and goes on after it. */
-    void beginSave(String path) {
+    /** Has a save to a path ready, which is the next that is done; nothing is stopped yet. */
+    void prepareSave(String path) {
+        monitor.sendButEnd(SAVE, Map.of("filename", path));
+    }
+
+    /** Begins the save that is ready. A machine that runs is stopped for that, and goes on after it. */
+    void beginPreparedSave() {
         savedNs = System.nanoTime();
-        monitor.send("xen-save-devices-state", Map.of("filename", path));
+        monitor.sendEnd();
     }
 
     /** After the answer: takes what was saved to our file. */

@@ -37,6 +37,7 @@ final class Monitor implements AutoCloseable {
     private int scanned;
     private long nextId = 1;
     private Map<String, Object> early; // an answer that was not received yet
+    private ByteBuffer heldBack; // the end of a command that was sent without it
     private volatile boolean woken;
 
     private record Sent(long id, String command) {
@@ -118,6 +119,30 @@ final class Monitor implements AutoCloseable {
 
     /** Begins a command; {@link #receive} gives its answer. */
     void send(String command, Map<String, Object> arguments) {
+        write(ByteBuffer.wrap(line(command, arguments)));
+    }
+
+    /**
+     * Sends a command but for its end, so that QEMU, which reads byte by byte, has little left to read when it is to begin.
+     * Nothing else may be sent before {@link #sendEnd}.
+     */
+    void sendButEnd(String command, Map<String, Object> arguments) {
+        byte[] line = line(command, arguments);
+        int end = line.length - 1;
+        while (line[end] != '}') {
+            end--;
+        }
+        write(ByteBuffer.wrap(line, 0, end));
+        heldBack = ByteBuffer.wrap(line, end, line.length - end);
+    }
+
+    /** Begins the command that was sent but for its end; {@link #receive} gives its answer. */
+    void sendEnd() {
+        write(heldBack);
+        heldBack = null;
+    }
+
+    private byte[] line(String command, Map<String, Object> arguments) {
         Map<String, Object> message = new LinkedHashMap<>();
         message.put("execute", command);
         if (!arguments.isEmpty()) {
@@ -125,7 +150,10 @@ final class Monitor implements AutoCloseable {
         }
         message.put("id", nextId);
         sent.addLast(new Sent(nextId++, command));
-        ByteBuffer out = ByteBuffer.wrap(Json.line(message));
+        return Json.line(message);
+    }
+
+    private void write(ByteBuffer out) {
         try {
             while (out.hasRemaining()) {
                 channel.write(out);

@@ -34,7 +34,7 @@ final class Standstill implements AutoCloseable {
     private final NativeStall stall = new NativeStall();
     private boolean isStallReached;
     private Way way = Way.NONE;
-    private String path;
+    private boolean isPrepared;
     private int expectedBytes;
     private boolean isTaken;
 
@@ -62,20 +62,27 @@ final class Standstill implements AutoCloseable {
 
     /**
      * What can be done before anything is stopped. A command that does nothing rouses QEMU's threads, and brings what the
-     * next command needs into processors' caches, which costs the pause some tenths of a millisecond otherwise.
+     * next command needs into processors' caches, which costs the pause some tenths of a millisecond otherwise. Nothing
+     * may be asked of QEMU from here to {@link #begin}.
      */
     void prepare() {
-        path = isStallReached && expectedBytes > 0 && !run.stands() ? stall.arm(expectedBytes) : null;
         monitor.execute("query-name");
+        isPrepared = isStallReached && expectedBytes > 0 && !run.stands();
+        if (isPrepared) {
+            devices.prepareSave(stall.arm(expectedBytes));
+        }
     }
 
     /** The machine stands from now on. */
     void begin(boolean standsForUs) {
         isTaken = false;
+        if (isPrepared && beginStalled()) {
+            return;
+        }
         if (standsForUs) {
             way = Way.STOOD;
             devices.beginSave();
-        } else if (path == null || !beginStalled()) {
+        } else {
             way = Way.BY_STEPS;
             run.beginStop();
             devices.beginSave();
@@ -85,7 +92,7 @@ final class Standstill implements AutoCloseable {
 
     private boolean beginStalled() {
         way = Way.STALLED;
-        devices.beginSave(path);
+        devices.beginPreparedSave();
         while (!stall.awaitOpen(LOOK_MS)) {
             if (monitor.isAnswered()) { // it was not opened, and never will be
                 isStallReached = false;

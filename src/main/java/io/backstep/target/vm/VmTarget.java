@@ -321,10 +321,10 @@ public final class VmTarget implements Target {
     private void beginPause(Capture capture) {
         network.capturing(captures + 1);
         disks.drop();
+        standstill.prepare();
         if (!halted) {
             memory.copyAhead(capture, captureWords);
         }
-        standstill.prepare();
         pauseBeganNs = System.nanoTime();
         try {
             standstill.begin(halted);
