@@ -71,14 +71,26 @@ static void run_machine(void) {
     _exit(0);
 }
 
-static void let_carry_out(uint64_t command) {
-    char answer;
+static void begin_to_carry_out(uint64_t command) {
     CHECK(write(commands[1], &command, sizeof command) == sizeof command);
+}
+
+static void await_carried_out(void) {
+    char answer;
     CHECK(read(answers[0], &answer, 1) == 1);
 }
 
+static void let_carry_out(uint64_t command) {
+    begin_to_carry_out(command);
+    await_carried_out();
+}
+
+static uint64_t some_writes(int gives_back) {
+    return (next_random() & ~1ULL) | (unsigned) gives_back;
+}
+
 static void let_write(int gives_back) {
-    let_carry_out((next_random() & ~1ULL) | (unsigned) gives_back);
+    let_carry_out(some_writes(gives_back));
 }
 
 static void let_disturb(void) {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Memory of another process, private, of a memfd and of a private file, against plain copies: random writes, pages given
- * back, captures with too few frames, rollbacks to any of the last moments. usage: test_guest [IGNORED] [SEED]
+ * back, pages left writable, copies ahead while it writes, captures with too few frames, rollbacks to any of the last
+ * moments. usage: test_guest [IGNORED] [SEED]
  */
 #define _GNU_SOURCE
 #include <inttypes.h>
@@ -20,6 +21,7 @@ static unsigned char frames[ALL][BS_PAGE_SIZE];
 static uint64_t frame_addresses[ALL];
 static unsigned char mirror[ALL][BS_PAGE_SIZE];
 static unsigned char found[ALL][BS_PAGE_SIZE];
+static uint64_t copied_ahead;
 
 /* ---- captures and rollbacks -------------------------------------------------------------------------------------- */
 
@@ -32,9 +34,35 @@ static void forget_discarded(void) {
     }
 }
 
+/* Fills ascending ranges with some pages of each kind. */
+static void predict(struct bs_range *ranges) {
+    for (uint64_t kind = 0; kind < KINDS; kind++) {
+        uint64_t page = next_random() % PAGES, end = page + next_random() % 100;
+        ranges[kind].first = number_of(kind * PAGES + page);
+        ranges[kind].end = number_of(kind * PAGES + (end < PAGES ? end : PAGES - 1)) + 1;
+    }
+}
+
+static void copy_ahead(bs_guest *guest, const struct bs_capture *c) {
+    if (next_random() % 2) {
+        let_disturb();
+    }
+    begin_to_carry_out(some_writes(1));
+    bs_guest_copy_ahead(guest, c);
+    await_carried_out();
+}
+
 static void capture(bs_guest *guest) {
-    struct bs_capture c = {.frames = (uint64_t) (uintptr_t) frame_addresses, .frame_count = next_random() % 30};
+    struct bs_range predicted[KINDS];
+    struct bs_capture c = {.frames = (uint64_t) (uintptr_t) frame_addresses,
+                           .frame_count = next_random() % 90,
+                           .predicted = (uint64_t) (uintptr_t) predicted,
+                           .predicted_count = next_random() % 2 ? KINDS : 0};
     int result;
+    predict(predicted);
+    if (next_random() % 2) {
+        copy_ahead(guest, &c);
+    }
     while ((result = bs_guest_capture(guest, &c)) == BS_MORE_FRAMES) {
         if (next_random() % 4 == 0) {
             bs_guest_capture_abandon(guest);
@@ -60,11 +88,12 @@ static void capture(bs_guest *guest) {
     for (uint64_t i = 0; i < c.page_count; i++) {
         uint64_t index = index_of(pages[i]);
         CHECK(i == 0 || pages[i] > pages[i - 1]);
-        memcpy(mirror[index], frames[i], BS_PAGE_SIZE);
+        memcpy(mirror[index], (const void *) (uintptr_t) frame_addresses[i], BS_PAGE_SIZE);
         for (int moment = 1; moment < MOMENTS; moment++) {
             changed[moment][index] = 1;
         }
     }
+    copied_ahead += c.ahead;
     look(moments[0]);
     forget_discarded();
     for (uint64_t index = 0; index < ALL; index++) {
@@ -141,6 +170,7 @@ int main(int count, char **arguments) {
             capture(guest);
         }
     }
+    CHECK(copied_ahead > ROUNDS);
     kill(machine, SIGKILL);
     waitpid(machine, NULL, 0);
     struct bs_capture c = {.frames = (uint64_t) (uintptr_t) frame_addresses, .frame_count = ALL};
