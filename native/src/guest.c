@@ -245,11 +245,34 @@ void bs_guest_capture_abandon(bs_guest *g) {
     }
 }
 
-/* What was discarded since holes were last looked for. */
+struct holes_of {
+    struct bs_vector *holes;
+    const struct bs_shown *part;
+};
+
+static int look_behind(void *context, const struct page_region *absent) {
+    const struct holes_of *of = context;
+    const struct bs_shown *part = of->part;
+    struct bs_shown behind = {part->file, part->offset + (absent->start - part->address), absent->start,
+                              absent->end - absent->start};
+    return look(&behind, NULL, of->holes);
+}
+
+/*
+ * What was discarded since holes were last looked for. A page that is mapped is no hole, and to ask page tables first takes
+ * a tenth of the time.
+ */
 static int find_discarded(bs_guest *g) {
     g->holes_now.size = 0;
     for (size_t i = 0; i < g->shared.size / sizeof(struct bs_shown); i++) {
-        int result = look((struct bs_shown *) g->shared.data + i, NULL, &g->holes_now);
+        const struct bs_shown *part = (const struct bs_shown *) g->shared.data + i;
+        struct holes_of of = {&g->holes_now, part};
+        struct bs_walk absent = {.start = part->address,
+                                 .end = part->address + part->length,
+                                 .inverted = PAGE_IS_PRESENT,
+                                 .all_of = PAGE_IS_PRESENT,
+                                 .tell = PAGE_IS_PRESENT};
+        int result = bs_pagemap_walk(g->tracked.pagemap, &absent, g->tracked.room, BS_REGIONS_AT_ONCE, look_behind, &of);
         if (result < 0) {
             return result;
         }
