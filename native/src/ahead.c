@@ -8,12 +8,64 @@
 #define TRY_AGAIN 32 /* captures after which it is tried again */
 #define WEIGHT 0.25  /* of the newest in an average */
 
+#define TABLE 512         /* pages that one maps */
+#define TABLE_NS 5000     /* before it is known */
+#define COPY_NS 500
+#define LOST 0.5          /* so much of the time that interrupting takes is lost to who is interrupted */
+#define FORGETFULNESS 64  /* of a price at which nothing was bought a part goes each time, so that it is tried again */
+
 static size_t count_of(const struct bs_vector *numbers) {
     return numbers->size / sizeof(uint64_t);
 }
 
 bool bs_ahead_pays(struct bs_ahead *a) {
     return a->returned < TOO_MANY || a->rounds++ % TRY_AGAIN == 0;
+}
+
+static void learn(double *price, double newest) {
+    *price = *price == 0 ? newest : *price + WEIGHT * (newest - *price);
+}
+
+static double known(double price, double otherwise) {
+    return price == 0 ? otherwise : price;
+}
+
+int bs_ahead_choose(struct bs_ahead *a, const struct bs_vector *written) {
+    double enough = known(a->table_ns, TABLE_NS) / known(a->copy_ns, COPY_NS);
+    uint64_t table = 0, count = 0;
+    int result = 0;
+    a->areas.size = 0;
+    for (size_t i = 0; i < bs_ranges_count(written) && result == 0; i++) {
+        const struct bs_range *range = bs_ranges_at(written, i);
+        for (uint64_t at = range->first; at < range->end && result == 0;) {
+            uint64_t end = (at / TABLE + 1) * TABLE;
+            end = end < range->end ? end : range->end;
+            count = at / TABLE == table ? count : 0;
+            table = at / TABLE;
+            bool had_enough = (double) count >= enough;
+            count += end - at;
+            if (!had_enough && (double) count >= enough) {
+                result = bs_ranges_add(&a->areas, table * TABLE, (table + 1) * TABLE);
+            }
+            at = end;
+        }
+    }
+    return result;
+}
+
+void bs_ahead_note_protected(struct bs_ahead *a, uint64_t ns) {
+    uint64_t tables = bs_ranges_pages(&a->areas) / TABLE;
+    if (tables > 0) {
+        learn(&a->table_ns, (double) ns / (double) tables * LOST);
+    } else {
+        a->table_ns -= a->table_ns / FORGETFULNESS;
+    }
+}
+
+void bs_ahead_note_copied(struct bs_ahead *a, uint64_t ns) {
+    if (a->pages.size > 0) {
+        learn(&a->copy_ns, (double) ns / (double) count_of(&a->pages));
+    }
 }
 
 static bool push(struct bs_vector *numbers, uint64_t number) {
@@ -81,7 +133,7 @@ int bs_ahead_arrange(struct bs_ahead *a, const struct bs_vector *pages, const st
 }
 
 void bs_ahead_fini(struct bs_ahead *a) {
-    struct bs_vector *vectors[] = {&a->pages, &a->arranged, &a->spare, &a->late, &a->late_frames};
+    struct bs_vector *vectors[] = {&a->areas, &a->pages, &a->arranged, &a->spare, &a->late, &a->late_frames};
     for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++) {
         bs_vector_fini(vectors[i]);
     }

@@ -25,10 +25,12 @@ static bool is_burst(const struct bs_preparation *r, size_t found) {
 
 static int find(struct bs_process *p, size_t *expected) {
     struct bs_preparation *r = &p->preparation;
-    bool worth_it = bs_ahead_pays(&p->ahead);
     size_t found = 0, fresh = 0;
-    int result = worth_it ? 0 : bs_scan_count(p, &found);
-    if (result == 0 && (result = bs_scan_ahead(p, !worth_it && !is_burst(r, found), &r->ranges)) == 0) {
+    int result = bs_scan_count(p, &found);
+    if (result == 0) {
+        result = bs_scan_ahead(p, !bs_ahead_pays(&p->ahead) && !is_burst(r, found), &r->ranges);
+    }
+    if (result == 0) {
         result = bs_ranges_list(&p->ahead.pages, &r->ranges);
     }
     if (result == 0) {
@@ -37,7 +39,6 @@ static int find(struct bs_process *p, size_t *expected) {
     if (result == 0) {
         result = bs_scan_fresh(p, &fresh);
     }
-    found = worth_it ? count_of(&p->ahead.pages) : found;
     r->usual += WEIGHT * ((double) found - r->usual);
     *expected = found + fresh + bs_ranges_pages(&r->ranges);
     *expected += *expected / SLACK + fresh / FRESH_SLACK; /* it writes on */
@@ -55,11 +56,13 @@ size_t bs_prepare_find(struct bs_process *p) {
 
 void bs_prepare_copy(struct bs_process *p, const struct bs_capture *c) {
     struct bs_vector *pages = &p->ahead.pages;
+    uint64_t start = bs_now_ns();
     if (count_of(pages) > c->frame_count ||
         bs_copy_in(p, (const uint64_t *) pages->data, (const uint64_t *) (uintptr_t) c->frames, count_of(pages), NULL) <
             0) {
         pages->size = 0; /* too few frames, or some pages are gone: all is left to the pause */
     }
+    bs_ahead_note_copied(&p->ahead, bs_now_ns() - start);
 }
 
 int bs_prepare_finish(struct bs_process *p, struct bs_capture *c) {

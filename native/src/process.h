@@ -251,7 +251,8 @@ int bs_scan_lost(struct bs_process *p, uint64_t start, uint64_t end); /* fills l
 int bs_scan_fresh(struct bs_process *p, size_t *pages); /* counts what is there in new mappings outside of files */
 /* Of a running target, memory outside of files: how much was written of what is not predicted. Changes nothing. */
 int bs_scan_count(struct bs_process *p, size_t *pages);
-/* The same pages: protects, and carries what it found; only what had no content at the last capture, if asked. */
+/* Of the pages that were just counted: protects, and carries what it found, where that is worth it; only what had no
+ * content at the last capture, if asked. */
 int bs_scan_ahead(struct bs_process *p, bool only_new, struct bs_vector *found);
 void bs_scan_fini(struct bs_process *p);
 

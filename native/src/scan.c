@@ -404,16 +404,36 @@ int bs_scan_count(struct bs_process *p, size_t *pages) {
     return result;
 }
 
+/* Leaves of the candidates what is worth it, by what was counted. */
+static int choose(struct bs_process *p, bool only_new) {
+    struct bs_scan_room *room = p->scan_room;
+    const struct bs_vector *counted = &room->written;
+    if (only_new) {
+        if (bs_ranges_subtract(&room->held, &room->written, &p->held_at_capture) < 0) {
+            return -ENOMEM;
+        }
+        counted = &room->held;
+    }
+    int result = bs_ahead_choose(&p->ahead, counted);
+    if (result == 0 && (result = find_candidates(p, only_new)) == 0 &&
+        (result = bs_ranges_intersect(&room->held, &room->candidates, &p->ahead.areas)) == 0) {
+        bs_vector_swap(&room->candidates, &room->held);
+    }
+    return result;
+}
+
 int bs_scan_ahead(struct bs_process *p, bool only_new, struct bs_vector *found) {
     struct bs_scan_room *room = p->scan_room;
-    int result = find_candidates(p, only_new);
+    int result = choose(p, only_new);
     if (result < 0) {
         return result; /* no mark was taken */
     }
+    uint64_t start = bs_now_ns();
     if ((result = walk_candidates(p, PM_SCAN_WP_MATCHING)) == 0 &&
         (result = bs_ranges_intersect(&room->held, &room->zeroed, &p->held_at_capture)) == 0) {
         result = bs_ranges_union(found, &room->written, &room->held);
     }
+    bs_ahead_note_protected(&p->ahead, bs_now_ns() - start);
     return bs_track_carry(p, result, found);
 }
 

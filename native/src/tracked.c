@@ -99,11 +99,11 @@ int bs_tracked_add(struct bs_tracked *t, uint64_t address, uint64_t length, uint
 
 /* ---- captures ---------------------------------------------------------------------------------------------------- */
 
-/* Finds what was written; with flags PM_SCAN_WP_MATCHING it is protected again, but for what is predicted. */
-static int find_written(struct bs_tracked *t, uint64_t flags, const struct bs_vector *predicted) {
+static int look_for_written(struct bs_tracked *t, const struct bs_vector *where, uint64_t flags,
+                            const struct bs_vector *predicted) {
     t->found.size = 0;
-    for (size_t i = 0; i < bs_ranges_count(&t->ranges); i++) {
-        const struct bs_range *range = bs_ranges_at(&t->ranges, i);
+    for (size_t i = 0; i < bs_ranges_count(where); i++) {
+        const struct bs_range *range = bs_ranges_at(where, i);
         struct bs_walk written = {.flags = flags,
                                   .start = range->first * BS_PAGE_SIZE,
                                   .end = range->end * BS_PAGE_SIZE,
@@ -112,9 +112,19 @@ static int find_written(struct bs_tracked *t, uint64_t flags, const struct bs_ve
                                   .spared = predicted};
         int result = scan(t, &written, visit_written);
         if (result < 0) {
-            t->all_written = true;
             return result;
         }
+    }
+    return 0;
+}
+
+/* Finds what was written; with flags PM_SCAN_WP_MATCHING it is protected again, but for what is predicted. */
+static int find_written(struct bs_tracked *t, const struct bs_vector *where, uint64_t flags,
+                        const struct bs_vector *predicted) {
+    int result = look_for_written(t, where, flags, predicted);
+    if (result < 0) {
+        t->all_written = true;
+        return result;
     }
     return carry(t);
 }
@@ -143,22 +153,41 @@ static struct bs_vector predicted(const struct bs_capture *c) {
     return (struct bs_vector) {(char *) (uintptr_t) c->predicted, size, size};
 }
 
+/* Protects what is worth it, and lists it. */
+static int find_ahead(struct bs_tracked *t, const struct bs_vector *spared) {
+    struct bs_ahead *a = &t->ahead;
+    int result = look_for_written(t, &t->ranges, 0, NULL);
+    if (result < 0 || (result = bs_ranges_subtract(&t->scratch, &t->found, spared)) < 0 ||
+        (result = bs_ahead_choose(a, &t->scratch)) < 0 ||
+        (result = bs_ranges_intersect(&t->chosen, &a->areas, &t->ranges)) < 0) {
+        return result; /* no mark was taken */
+    }
+    uint64_t start = bs_now_ns();
+    result = find_written(t, &t->chosen, PM_SCAN_WP_MATCHING, spared);
+    bs_ahead_note_protected(a, bs_now_ns() - start);
+    if (result == 0 && (result = bs_ranges_subtract(&t->scratch, &t->found, spared)) == 0) {
+        result = bs_ranges_list(&a->pages, &t->scratch);
+    }
+    return result;
+}
+
 void bs_tracked_copy_ahead(struct bs_tracked *t, const struct bs_capture *c) {
     struct bs_vector *early = &t->ahead.pages;
     struct bs_vector spared = predicted(c);
     early->size = 0;
-    if (t->all_written || !bs_ahead_pays(&t->ahead) || find_written(t, PM_SCAN_WP_MATCHING, &spared) < 0 ||
-        bs_ranges_subtract(&t->scratch, &t->found, &spared) < 0 || bs_ranges_list(early, &t->scratch) < 0) {
+    if (t->all_written || !bs_ahead_pays(&t->ahead) || find_ahead(t, &spared) < 0) {
         early->size = 0;
         return;
     }
     size_t count = early->size / sizeof(uint64_t);
     count = count < c->frame_count ? count : c->frame_count;
     early->size = count * sizeof(uint64_t);
+    uint64_t start = bs_now_ns();
     if (t->movers->copy_in(t, (const uint64_t *) early->data, (const uint64_t *) (uintptr_t) c->frames, count,
                             false) < 0) {
         early->size = 0;
     }
+    bs_ahead_note_copied(&t->ahead, bs_now_ns() - start);
 }
 
 static int copy(struct bs_tracked *t, struct bs_capture *c) {
@@ -178,7 +207,7 @@ int bs_tracked_capture(struct bs_tracked *t, struct bs_capture *c) {
     if (!(c->flags & BS_CAPTURE_CONTINUE)) {
         bs_phases_begin(&t->phases);
         struct bs_vector spared = predicted(c);
-        int result = find_written(t, PM_SCAN_WP_MATCHING, &spared);
+        int result = find_written(t, &t->ranges, PM_SCAN_WP_MATCHING, &spared);
         if (result == 0) {
             result = bs_ranges_list(&t->pages, written(t));
         }
@@ -223,7 +252,7 @@ void bs_tracked_abandon(struct bs_tracked *t) {
 /* ---- rollbacks --------------------------------------------------------------------------------------------------- */
 
 int bs_tracked_restore_begin(struct bs_tracked *t, struct bs_restore *restore) {
-    int result = find_written(t, 0, NULL);
+    int result = find_written(t, &t->ranges, 0, NULL);
     if (result < 0) {
         return result;
     }
@@ -294,7 +323,7 @@ void bs_tracked_close(struct bs_tracked *t) {
             close(descriptors[i]);
         }
     }
-    struct bs_vector *vectors[] = {&t->ranges, &t->carried, &t->found, &t->scratch, &t->pages};
+    struct bs_vector *vectors[] = {&t->ranges, &t->carried, &t->found, &t->scratch, &t->chosen, &t->pages};
     for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++) {
         bs_vector_fini(vectors[i]);
     }

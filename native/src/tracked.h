@@ -35,6 +35,7 @@ struct bs_tracked {
     struct bs_vector carried; /* bs_range: marks taken and not yet copied */
     struct bs_vector found;   /* bs_range: of the last scan */
     struct bs_vector scratch; /* bs_range */
+    struct bs_vector chosen;  /* bs_range: where it is worth while to copy ahead */
     struct bs_vector pages;   /* uint64_t */
     struct bs_ahead ahead;
     bool all_written;         /* marks were taken and could not be noted */

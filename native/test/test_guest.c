@@ -170,7 +170,7 @@ int main(int count, char **arguments) {
             capture(guest);
         }
     }
-    CHECK(copied_ahead > ROUNDS);
+    CHECK(copied_ahead > 0);
     kill(machine, SIGKILL);
     waitpid(machine, NULL, 0);
     struct bs_capture c = {.frames = (uint64_t) (uintptr_t) frame_addresses, .frame_count = ALL};
