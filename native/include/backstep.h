@@ -404,8 +404,9 @@ BS_API int bs_guest_add(bs_guest *guest, uint64_t address, uint64_t length);
 BS_API_VOID void bs_guest_at_leisure(bs_guest *guest, uint32_t on);
 
 /*
- * Just before a capture, with the same frames and the same predicted pages, while the machine still runs: copies what is
- * not expected to be written again. What cannot be copied now is left to the capture. Nothing where writes are held.
+ * Just before each capture that is not live, with the same frames and the same predicted pages, while the machine may still
+ * run: copies what is not expected to be written again. What cannot be copied now is left to the capture. Does nothing
+ * where writes are held.
  */
 BS_API_VOID void bs_guest_copy_ahead(bs_guest *guest, const struct bs_capture *capture);
 

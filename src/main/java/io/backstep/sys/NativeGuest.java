@@ -53,8 +53,8 @@ public final class NativeGuest implements AutoCloseable {
     }
 
     /**
-     * Just before a capture, while the machine still runs: copies what is not expected to be written again. What cannot be
-     * copied now is left to the capture.
+     * Just before each capture that is not live: copies what is not expected to be written again, while the machine may
+     * still run. What cannot be copied now is left to the capture.
      */
     public void copyAhead(Capture capture, CaptureWords words) {
         words.ask(capture, false);

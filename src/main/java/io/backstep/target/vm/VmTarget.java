@@ -322,9 +322,7 @@ public final class VmTarget implements Target {
         network.capturing(captures + 1);
         disks.drop();
         standstill.prepare();
-        if (!halted) {
-            memory.copyAhead(capture, captureWords);
-        }
+        memory.copyAhead(capture, captureWords);
         pauseBeganNs = System.nanoTime();
         try {
             standstill.begin(halted);
