@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * What is done for the pause of a process before it, while the process runs: how many frames it will want is estimated,
- * and pages that were written and are not expected to be written again soon are copied. Pages that are new always are:
- * who fills memory goes on to the next page.
+ * and pages that were written and are not expected to be written again soon are copied. Pages that are new are even
+ * if that did not pay lately: who fills memory goes on to the next page.
  *
  * The marks that are taken here are carried like those of the pause, so that nothing is forgotten if it fails.
  */

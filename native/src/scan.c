@@ -415,7 +415,10 @@ static int choose(struct bs_process *p, bool only_new) {
         counted = &room->held;
     }
     int result = bs_ahead_choose(&p->ahead, counted);
-    if (result == 0 && (result = find_candidates(p, only_new)) == 0 &&
+    if (result == 0 && only_new) { /* otherwise they are those that were counted */
+        result = find_candidates(p, true);
+    }
+    if (result == 0 &&
         (result = bs_ranges_intersect(&room->held, &room->candidates, &p->ahead.areas)) == 0) {
         bs_vector_swap(&room->candidates, &room->held);
     }

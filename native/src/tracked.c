@@ -174,7 +174,7 @@ static int find_ahead(struct bs_tracked *t, const struct bs_vector *spared) {
 void bs_tracked_copy_ahead(struct bs_tracked *t, const struct bs_capture *c) {
     struct bs_vector *early = &t->ahead.pages;
     struct bs_vector spared = predicted(c);
-    early->size = 0;
+    early->size = t->found.size = 0;
     if (t->all_written || !bs_ahead_pays(&t->ahead) || find_ahead(t, &spared) < 0) {
         early->size = 0;
         return;

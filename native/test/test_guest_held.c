@@ -10,9 +10,9 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
-#include <stdbool.h>
 #include <time.h>
 
 #include "machine.h"

@@ -42,8 +42,8 @@ final class SlowDown implements Question {
 
     @Override
     public Table answer(Bed bed) throws IOException {
-        Table table = new Table("slow-down of a program in the guest", "machine, program, interval", "runs", "without, ms", "with, ms",
-                "median", "95 %", "lower quartile", "of paired runs, quartiles");
+        Table table = new Table("slow-down of a program in the guest", "machine, program, interval", "runs", "without, ms",
+                "with, ms", "median", "95 %", "lower quartile", "of paired runs, quartiles");
         for (Machine machine : MACHINES) {
             if (machine.name().contains(bed.machines())) {
                 try (Guest guest = new Guest(bed, machine)) {

@@ -119,7 +119,7 @@ final class Monitor implements AutoCloseable {
 
     /** Begins a command; {@link #receive} gives its answer. */
     void send(String command, Map<String, Object> arguments) {
-        write(ByteBuffer.wrap(line(command, arguments)));
+        write(ByteBuffer.wrap(nextLine(command, arguments)));
     }
 
     /**
@@ -127,7 +127,7 @@ final class Monitor implements AutoCloseable {
      * Nothing else may be sent before {@link #sendEnd}.
      */
     void sendButEnd(String command, Map<String, Object> arguments) {
-        byte[] line = line(command, arguments);
+        byte[] line = nextLine(command, arguments);
         int end = line.length - 1;
         while (line[end] != '}') {
             end--;
@@ -142,7 +142,8 @@ final class Monitor implements AutoCloseable {
         heldBack = null;
     }
 
-    private byte[] line(String command, Map<String, Object> arguments) {
+    /** The line of a command that is sent now, and awaits its answer from here on. */
+    private byte[] nextLine(String command, Map<String, Object> arguments) {
         Map<String, Object> message = new LinkedHashMap<>();
         message.put("execute", command);
         if (!arguments.isEmpty()) {
