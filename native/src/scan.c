@@ -17,7 +17,8 @@
  * Predicted pages are not protected again: once written they stay writable, and count as written at each scan until one
  * protects them.
  *
- * A zero page is taken as written if it had content at the last complete capture, and left alone otherwise. So the held
+ * A zero page is taken as written if it had content at the last complete capture or was written since, and left alone
+ * otherwise. So the held
  * set may contain pages that were never copied; no harm comes of it.
  */
 #define _GNU_SOURCE
@@ -76,45 +77,22 @@ static bool is_tracked_file(const struct bs_mapping *mapping) {
     return mapping->inode != 0 && !(mapping->flags & MAPPING_SHARED);
 }
 
-/* ---- lost -------------------------------------------------------------------------------------------------------- */
+/* ---- unregistered ------------------------------------------------------------------------------------------------- */
 
-static int visit_lost(struct bs_process *p, const struct page_region *region) {
-    return bs_ranges_add(&p->lost, region->start / BS_PAGE_SIZE, region->end / BS_PAGE_SIZE);
+static int visit_unregistered(void *context, const struct page_region *region) {
+    return bs_ranges_add(context, region->start / BS_PAGE_SIZE, region->end / BS_PAGE_SIZE);
 }
 
-/* Fills lost: what is there in a range of memory that is not registered. */
-int bs_scan_lost(struct bs_process *p, uint64_t start, uint64_t end) {
+int bs_scan_unregistered(struct bs_process *p, uint64_t start, uint64_t end) {
     struct page_region regions[REGIONS_AT_ONCE_IN_FILE];
-    struct bs_walk unregistered = {
-        .start = start, .end = end, .inverted = PAGE_IS_WPALLOWED, .all_of = PAGE_IS_WPALLOWED, .any_of = THERE};
-    p->lost.size = 0;
-    return walk(p, &unregistered, regions, REGIONS_AT_ONCE_IN_FILE, visit_lost);
-}
-
-static bool is_known(const struct bs_process *p, const struct bs_mapping *mapping, size_t *cursor) {
-    size_t count;
-    const struct bs_mapping *known = bs_mappings_of(p, &count);
-    while (*cursor < count && known[*cursor].start < mapping->start) {
-        ++*cursor;
-    }
-    return *cursor < count && memcmp(known + *cursor, mapping, sizeof *mapping) == 0;
-}
-
-/* Of the mappings just read. The target may be changing them. */
-int bs_scan_fresh(struct bs_process *p, size_t *pages) {
-    const struct bs_mapping *mapping = (const struct bs_mapping *) p->fresh.data;
-    size_t cursor = 0;
-    *pages = 0;
-    for (size_t i = 0; i < p->fresh.size / sizeof *mapping; i++, mapping++) {
-        if (bs_is_anonymous(mapping) && !is_known(p, mapping, &cursor)) {
-            int result = bs_scan_lost(p, mapping->start, mapping->end);
-            if (result < 0) {
-                return result;
-            }
-            *pages += bs_ranges_pages(&p->lost);
-        }
-    }
-    return 0;
+    struct bs_walk unregistered = {.start = start,
+                                   .end = end,
+                                   .inverted = PAGE_IS_WPALLOWED,
+                                   .all_of = PAGE_IS_WPALLOWED,
+                                   .tell = PAGE_IS_WPALLOWED};
+    p->unregistered.size = 0;
+    return bs_pagemap_walk(p->pagemap, &unregistered, regions, REGIONS_AT_ONCE_IN_FILE, visit_unregistered,
+                           &p->unregistered);
 }
 
 /* ---- files ------------------------------------------------------------------------------------------------------- */
@@ -123,8 +101,12 @@ static int add(struct bs_vector *ranges, const struct page_region *region) {
     return bs_ranges_add(ranges, region->start / BS_PAGE_SIZE, region->end / BS_PAGE_SIZE);
 }
 
+/* A zero page is not held; but what is taken for a file by mappings that are out of date could be anything. */
 static int visit_known_file(struct bs_process *p, const struct page_region *region) {
-    if (region->categories & (PAGE_IS_FILE | PAGE_IS_PFNZERO)) {
+    if (region->categories & PAGE_IS_PFNZERO) {
+        return region->categories & PAGE_IS_WRITTEN ? add(&p->scan_room->written_files, region) : 0;
+    }
+    if (region->categories & PAGE_IS_FILE) {
         return 0;
     }
     if ((region->categories & (PAGE_IS_WRITTEN | PAGE_IS_SWAPPED)) && add(&p->scan_room->written_files, region) < 0) {
@@ -161,7 +143,10 @@ static int walk_files(struct bs_process *p) {
 /* ---- written ----------------------------------------------------------------------------------------------------- */
 
 static int visit_new_in_file(struct bs_process *p, const struct page_region *region) {
-    return region->categories & (PAGE_IS_FILE | PAGE_IS_PFNZERO) ? 0 : add(&p->scan_room->written_new, region);
+    struct bs_scan_room *room = p->scan_room;
+    return region->categories & PAGE_IS_PFNZERO ? add(&room->zeroed, region)
+           : region->categories & PAGE_IS_FILE  ? 0
+                                                : add(&room->written_new, region);
 }
 
 static int look_closely(struct bs_process *p, uint64_t start, uint64_t end) {
@@ -433,7 +418,8 @@ int bs_scan_ahead(struct bs_process *p, bool only_new, struct bs_vector *found) 
     }
     uint64_t start = bs_now_ns();
     if ((result = walk_candidates(p, PM_SCAN_WP_MATCHING)) == 0 &&
-        (result = bs_ranges_intersect(&room->held, &room->zeroed, &p->held_at_capture)) == 0) {
+        (result = bs_ranges_union(&room->candidates, &p->held_at_capture, &p->carried)) == 0 &&
+        (result = bs_ranges_intersect(&room->held, &room->zeroed, &room->candidates)) == 0) {
         result = bs_ranges_union(found, &room->written, &room->held);
     }
     bs_ahead_note_protected(&p->ahead, bs_now_ns() - start);

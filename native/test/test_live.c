@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Live captures of a running victim, then one in a pause: what they gave together must be what the victim's pages hold.
+ * Live captures of a running victim, then some with a pause each, with what is done ahead of it, and one of the victim that
+ * stands: what they gave together must be what its pages hold then.
  * usage: test_live DIRECTORY-OF-VICTIMS [SEED]
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -21,6 +23,9 @@
 #define SLOTS (4 * FRAMES)
 #define ROUNDS 20
 #define LIVE_ROUNDS 4
+#define COMPARISONS 12
+#define CAPTURES_AT_MOST 8
+#define PREDICTIONS 64
 
 static uint64_t frames[FRAMES];
 static uint64_t mirrored[SLOTS]; /* a page number, or 0; open addressing */
@@ -69,10 +74,37 @@ static void drop_others(const struct bs_capture *c) {
     }
 }
 
+/* Some of the pages that the last capture gave, with their neighbours. */
+static uint64_t predict(const struct bs_capture *last, struct bs_range *predicted) {
+    const uint64_t *pages = (const uint64_t *) (uintptr_t) last->pages;
+    uint64_t count = 0, end = 0;
+    for (uint64_t i = 0; i < last->page_count && count < PREDICTIONS; i++) {
+        if (pages[i] >= end && next_random() % 8 == 0) {
+            end = pages[i] + 1 + next_random() % 4;
+            predicted[count++] = (struct bs_range){pages[i], end};
+            end++; /* ranges do not touch */
+        }
+    }
+    return count;
+}
+
 static void capture(bs_process *process, uint64_t flags, struct bs_capture *c) {
-    *c = (struct bs_capture){.flags = flags, .frames = (uint64_t) (uintptr_t) frames, .frame_count = FRAMES};
-    int result = bs_process_capture(process, c);
+    struct bs_range predicted[PREDICTIONS];
+    uint64_t count = predict(c, predicted), frame_count = next_random() % 2 ? FRAMES : next_random() % 4096;
+    *c = (struct bs_capture){.flags = flags,
+                             .frames = (uint64_t) (uintptr_t) frames,
+                             .frame_count = frame_count,
+                             .predicted = (uint64_t) (uintptr_t) predicted,
+                             .predicted_count = count};
+    int result;
+    while ((result = bs_process_capture(process, c)) > 0) {
+        bool guessed = result == BS_FRAMES_AHEAD && next_random() % 4 == 0; /* then too few will do */
+        c->frame_count = guessed ? c->frame_count : c->page_count;
+        c->flags |= BS_CAPTURE_CONTINUE;
+        CHECK(c->frame_count <= FRAMES);
+    }
     if (result < 0 && (flags & BS_CAPTURE_LIVE)) {
+        c->page_count = 0;
         return; /* a mapping can vanish before it is tracked: nothing is forgotten */
     }
     CHECK(result == 0);
@@ -121,7 +153,7 @@ static void attach_to(const char *victims, const char *name, const char *first, 
     sleep_us(20000 + next_random() % 100000);
     bs_process *process;
     struct bs_event event;
-    struct bs_capture c;
+    struct bs_capture c = {0};
     uint64_t interrupted;
     CHECK_OK(bs_process_attach(child, &process));
     CHECK_OK(bs_process_track(process, &interrupted));
@@ -131,13 +163,17 @@ static void attach_to(const char *victims, const char *name, const char *first, 
     for (int i = 0; i < LIVE_ROUNDS; i++) {
         capture(process, BS_CAPTURE_LIVE, &c);
     }
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < COMPARISONS; i++) {
+        for (uint64_t captures = next_random() % CAPTURES_AT_MOST; captures > 0; captures--) {
+            uint64_t longest = next_random() % 8 == 0 ? 40000000 : 3000000;
+            CHECK_OK(bs_process_wait(process, now_after(next_random() % longest), &event));
+            CHECK(event.kind == BS_EVENT_NONE);
+            capture(process, 0, &c);
+        }
         CHECK_OK(bs_process_halt(process));
         capture(process, 0, &c);
         compare(child, &c);
         CHECK_OK(bs_process_resume(process, 0));
-        CHECK_OK(bs_process_wait(process, now_after(next_random() % 20000000), &event));
-        CHECK(event.kind == BS_EVENT_NONE);
     }
     CHECK_OK(bs_process_kill(process));
     bs_process_close(process);
