@@ -64,6 +64,7 @@ struct bs_host {
     int64_t kcmp;           /* 0: descriptors may be compared, else -errno */
     int64_t ptrace;         /* 0: a child may be seized, interrupted and read, else -errno */
     int64_t process_vm;     /* 0: process_vm_readv and writev work on a child, else -errno */
+    int64_t real_time;      /* 0: threads may be of real-time priority, else -errno */
 };
 
 /* Tries each facility on this process or on a child made for it. Takes a few milliseconds. */

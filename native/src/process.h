@@ -327,6 +327,7 @@ int bs_registers_get(pid_t tid, struct user_regs_struct *registers);
 int bs_registers_set(pid_t tid, const struct user_regs_struct *registers);
 int bs_registers_save(const struct bs_thread *thread, struct bs_vector *blob);
 void bs_registers_note_call(struct bs_thread *thread); /* of one that has just stopped */
+bool bs_registers_in_fault(pid_t tid);                 /* it stands before an instruction that faulted */
 int bs_registers_restore(const struct bs_thread_state *state);
 void bs_registers_prepare_call(struct user_regs_struct *registers, uint64_t gadget, long number,
                                const uint64_t arguments[6]);

@@ -49,6 +49,7 @@ struct bs_scan_room {
     struct bs_vector candidates; /* where a scan ahead of a pause looks */
     struct bs_vector held;       /* outside of files; then working memory */
     size_t cursor;               /* into the mappings */
+    bool in_fault;               /* a thread stands where a page may be new and have a mark */
     bool overlooked;
 };
 
@@ -101,6 +102,20 @@ static int add(struct bs_vector *ranges, const struct page_region *region) {
     return bs_ranges_add(ranges, region->start / BS_PAGE_SIZE, region->end / BS_PAGE_SIZE);
 }
 
+/*
+ * A page that is given back leaves its mark in its place, and the page that the next write makes there has it, too, until
+ * that write is tried again. A thread that was stopped in between stands before that instruction. This is so rare that
+ * all that is held then is taken as written.
+ */
+static bool is_any_in_fault(const struct bs_process *p) {
+    for (size_t i = 0; i < bs_threads_count(p); i++) {
+        if (bs_registers_in_fault(bs_threads_at(p, i)->tid)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* A zero page is not held; but what is taken for a file by mappings that are out of date could be anything. */
 static int visit_known_file(struct bs_process *p, const struct page_region *region) {
     if (region->categories & PAGE_IS_PFNZERO) {
@@ -109,7 +124,8 @@ static int visit_known_file(struct bs_process *p, const struct page_region *regi
     if (region->categories & PAGE_IS_FILE) {
         return 0;
     }
-    if ((region->categories & (PAGE_IS_WRITTEN | PAGE_IS_SWAPPED)) && add(&p->scan_room->written_files, region) < 0) {
+    bool written = (region->categories & (PAGE_IS_WRITTEN | PAGE_IS_SWAPPED)) || p->scan_room->in_fault;
+    if (written && add(&p->scan_room->written_files, region) < 0) {
         return -ENOMEM;
     }
     return add(&p->scan_room->held_files, region);
@@ -324,6 +340,7 @@ int bs_scan(struct bs_process *p, bool with_layout, bool *overlooked) {
     struct parts parts = {.process = p};
     bool stands = bs_all_stand(p), helped = stands && bs_trial_helped(&p->scan_trial);
     p->loose = p->loose || !stands;
+    room->in_fault = stands && is_any_in_fault(p);
     uint64_t start = bs_now_ns();
     bs_helper_share(helped ? p->helper : NULL, do_part, &parts, with_layout ? PARTS : PARTS - 1);
     bs_trial_note(&p->scan_trial, helped, bs_now_ns() - start, 1);

@@ -21,15 +21,26 @@
 
 #define FRAMES 65536ULL
 #define SLOTS (4 * FRAMES)
-#define ROUNDS 20
+#define ROUNDS 4
 #define LIVE_ROUNDS 4
-#define COMPARISONS 12
 #define CAPTURES_AT_MOST 8
 #define PREDICTIONS 64
 
 static uint64_t frames[FRAMES];
 static uint64_t mirrored[SLOTS]; /* a page number, or 0; open addressing */
+static uint64_t taken[SLOTS];    /* slots that are */
+static uint64_t taken_count;
 static char *mirror;
+
+struct plan {
+    const char *victim;
+    const char *steps;
+    int comparisons;
+    uint64_t apart_ns; /* captures, at most; one in eight comes later */
+};
+
+static const struct plan plans[] = {
+    {"writers", "100000", 8, 3000000}, {"layout", "100000", 8, 3000000}, {"shuffle", NULL, 500, 200000}};
 
 static void sleep_us(uint64_t us) {
     struct timespec time = {(time_t) (us / 1000000), (long) (us % 1000000 * 1000)};
@@ -47,7 +58,10 @@ static char *place_of(uint64_t page) {
     while (mirrored[slot] && mirrored[slot] != page) {
         slot = (slot + 1) % SLOTS;
     }
-    mirrored[slot] = page;
+    if (!mirrored[slot]) {
+        mirrored[slot] = page;
+        taken[taken_count++] = slot;
+    }
     return mirror + slot * BS_PAGE_SIZE;
 }
 
@@ -67,9 +81,9 @@ static int is_held(const struct bs_capture *c, uint64_t page) {
 
 /* Pages that are no longer held have no content. */
 static void drop_others(const struct bs_capture *c) {
-    for (uint64_t slot = 0; slot < SLOTS; slot++) {
-        if (mirrored[slot] && !is_held(c, mirrored[slot])) {
-            memset(mirror + slot * BS_PAGE_SIZE, 0, BS_PAGE_SIZE);
+    for (uint64_t i = 0; i < taken_count; i++) {
+        if (!is_held(c, mirrored[taken[i]])) {
+            memset(mirror + taken[i] * BS_PAGE_SIZE, 0, BS_PAGE_SIZE);
         }
     }
 }
@@ -134,9 +148,10 @@ static void compare(pid_t pid, const struct bs_capture *c) {
     CHECK(differences == 0);
 }
 
-static void attach_to(const char *victims, const char *name, const char *first, const char *second) {
-    char path[4096];
-    snprintf(path, sizeof path, "%s/%s", victims, name);
+static void attach_to(const char *victims, const struct plan *plan) {
+    char path[4096], number[32];
+    snprintf(path, sizeof path, "%s/%s", victims, plan->victim);
+    snprintf(number, sizeof number, "%" PRIu64, next_random() % 1000000 + 1);
     int started[2]; /* closed by exec */
     CHECK_OK(pipe2(started, O_CLOEXEC));
     pid_t child = fork();
@@ -144,7 +159,7 @@ static void attach_to(const char *victims, const char *name, const char *first, 
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         int nowhere = open("/dev/null", O_WRONLY);
         dup2(nowhere, STDOUT_FILENO);
-        execl(path, name, first, second, (char *) NULL);
+        execl(path, plan->victim, number, plan->steps, (char *) NULL);
         _exit(127);
     }
     close(started[1]);
@@ -159,13 +174,14 @@ static void attach_to(const char *victims, const char *name, const char *first, 
     CHECK_OK(bs_process_track(process, &interrupted));
     CHECK_OK(bs_process_resume(process, 0));
     memset(mirrored, 0, sizeof mirrored);
+    taken_count = 0;
     madvise(mirror, SLOTS * BS_PAGE_SIZE, MADV_DONTNEED);
     for (int i = 0; i < LIVE_ROUNDS; i++) {
         capture(process, BS_CAPTURE_LIVE, &c);
     }
-    for (int i = 0; i < COMPARISONS; i++) {
+    for (int i = 0; i < plan->comparisons; i++) {
         for (uint64_t captures = next_random() % CAPTURES_AT_MOST; captures > 0; captures--) {
-            uint64_t longest = next_random() % 8 == 0 ? 40000000 : 3000000;
+            uint64_t longest = next_random() % 8 == 0 ? 12 * plan->apart_ns : plan->apart_ns;
             CHECK_OK(bs_process_wait(process, now_after(next_random() % longest), &event));
             CHECK(event.kind == BS_EVENT_NONE);
             capture(process, 0, &c);
@@ -192,7 +208,9 @@ int main(int argc, char **argv) {
         frames[i] = (uint64_t) (uintptr_t) arena + i * BS_PAGE_SIZE;
     }
     for (int round = 0; round < ROUNDS; round++) {
-        attach_to(victims, round % 2 ? "layout" : "writers", "9", "100000");
+        for (size_t i = 0; i < sizeof plans / sizeof *plans; i++) {
+            attach_to(victims, plans + i);
+        }
     }
     PASSED("live captures");
     return 0;
