@@ -232,6 +232,11 @@ static int remember_file(struct bs_process *p, const struct bs_mapping *mapping)
 static int clear_marks(struct bs_process *p, uint64_t start, uint64_t end) {
     struct uffdio_writeprotect clear = {.range = {.start = start, .len = end - start}};
     while (ioctl(p->uffd, UFFDIO_WRITEPROTECT, &clear) < 0) {
+        if (errno == ENOENT && end - start > BS_PAGE_SIZE) { /* a part is gone, or mapped anew: the rest all the same */
+            uint64_t middle = start + (end - start) / BS_PAGE_SIZE / 2 * BS_PAGE_SIZE;
+            int first = clear_marks(p, start, middle), second = clear_marks(p, middle, end);
+            return first < 0 ? first : second;
+        }
         if (errno != EAGAIN) {
             return bs_fail_errno("clear marks from %llx to %llx of process %d", (unsigned long long) start,
                                  (unsigned long long) end, (int) p->pid);
@@ -240,14 +245,9 @@ static int clear_marks(struct bs_process *p, uint64_t start, uint64_t end) {
     return 0;
 }
 
-/* All of it or, if the target takes a part of it away meanwhile, nothing. */
 static int register_anew(struct bs_process *p, uint64_t start, uint64_t end) {
     int result = bs_uffd_register(p->uffd, p->pid, start, end);
-    if (result == 0 && (result = clear_marks(p, start, end)) < 0) {
-        struct uffdio_range range = {.start = start, .len = end - start};
-        ioctl(p->uffd, UFFDIO_UNREGISTER, &range);
-    }
-    return result;
+    return result < 0 ? result : clear_marks(p, start, end);
 }
 
 /*
@@ -282,7 +282,7 @@ struct known {
 static struct known known_mappings(const struct bs_process *p) {
     size_t count;
     const struct bs_mapping *mappings = bs_mappings_of(p, &count);
-    return (struct known) {mappings, mappings + count};
+    return (struct known){mappings, mappings + count};
 }
 
 /* To be asked in ascending order. */

@@ -79,7 +79,7 @@ static int copy(struct bs_process *p, const struct bs_capture *c, size_t *count)
     return result;
 }
 
-/* If there are too few frames, or some pages are gone, all is left to the pause: what was copied could be out of date. */
+/* If frames are too few, or pages are gone, all is left to the pause: what was copied before could be out of date. */
 bool bs_prepare_copy(struct bs_process *p, const struct bs_capture *c) {
     size_t count = 0;
     bool copied = p->preparation.pages.size > 0 && copy(p, c, &count) == 0;

@@ -15,7 +15,7 @@
 #include "process.h"
 #include "uffd.h"
 
-#define STEADY 0.05 /* as long as the mappings change before a smaller share of scans they are expected to stay as they are */
+#define STEADY 0.05   /* mappings that change before a smaller share of scans are expected to stay as they are */
 #define WEIGHT 0.0625 /* of the newest in that share */
 
 /* Adds to interrupted_ns. */

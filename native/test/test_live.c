@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Live captures of a running victim, then some with a pause each, with what is done ahead of it, and one of the victim that
- * stands: what they gave together must be what its pages hold then.
+ * Live captures of a running victim, then some with a pause each, with what is done ahead of it, and one of the victim
+ * that stands: what they gave together must be what its pages hold then.
  * usage: test_live DIRECTORY-OF-VICTIMS [SEED]
  */
 #define _GNU_SOURCE
