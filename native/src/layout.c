@@ -253,13 +253,14 @@ static int register_anew(struct bs_process *p, uint64_t start, uint64_t end) {
 /*
  * Memory outside of files may have valid marks in a part that was known, which is left alone: it could lose its
  * registration at any time while the target runs. In a new mapping of a file all is registered anew, since marks could
- * have been set for what the target had there a moment ago, and of a file's pages nothing else would be looked at.
+ * have been set for what the target had there a moment ago, and of a file's pages nothing else would be looked at. But
+ * where no mapping is known, after a rollback changed them, none is new in this sense.
  */
 int bs_layout_register_one(struct bs_process *p, const struct bs_mapping *mapping) {
     if (bs_held_tracks(p, mapping)) {
         return bs_held_register(p, mapping);
     }
-    if (mapping->inode) {
+    if (mapping->inode && p->mappings.size > 0) {
         return register_anew(p, mapping->start, mapping->end);
     }
     int result = bs_scan_unregistered(p, mapping->start, mapping->end);

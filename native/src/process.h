@@ -178,6 +178,7 @@ struct bs_process {
     struct bs_phases phases;
     uint64_t let_go_ns; /* when a thread was last told to run on */
     bool layout_changed;
+    bool ran;               /* since the last scan of it while it stood */
     double changing;        /* the share of scans that found them changed, the newest counting most */
     struct bs_vector pages; /* uint64_t */
 

@@ -108,7 +108,7 @@ static int add(struct bs_vector *ranges, const struct page_region *region) {
  * all that is held then is taken as written.
  */
 static bool is_any_in_fault(const struct bs_process *p) {
-    for (size_t i = 0; i < bs_threads_count(p); i++) {
+    for (size_t i = 0; i < bs_threads_count(p) && p->ran; i++) {
         if (bs_registers_in_fault(bs_threads_at(p, i)->tid)) {
             return true;
         }
@@ -356,7 +356,7 @@ int bs_scan(struct bs_process *p, bool with_layout, bool *overlooked) {
         result = put_together(p);
     }
     if (result == 0 && stands) {
-        p->loose = false;
+        p->loose = p->ran = false;
     }
     *overlooked = room->overlooked;
     return result;
