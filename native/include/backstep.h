@@ -26,9 +26,10 @@
 #define BS_PAGE_SIZE 4096
 
 /* positive results that ask for something */
-/* A capture needs more frames: call again with BS_CAPTURE_CONTINUE, or abandon it. The first time it may be a guess,
- * made while the target runs: if there are not so many, call again all the same. */
+/* A capture needs more frames: call again with BS_CAPTURE_CONTINUE, or abandon it. */
 #define BS_MORE_FRAMES 1
+/* The same, but it is a guess made while the target runs: if there are not so many, call again all the same. */
+#define BS_FRAMES_AHEAD 2
 
 /* failures that are not an errno */
 #define BS_EGONE (-10001)    /* the target has exited */
@@ -63,6 +64,7 @@ struct bs_host {
     int64_t kcmp;           /* 0: descriptors may be compared, else -errno */
     int64_t ptrace;         /* 0: a child may be seized, interrupted and read, else -errno */
     int64_t process_vm;     /* 0: process_vm_readv and writev work on a child, else -errno */
+    int64_t real_time;      /* 0: threads may be of real-time priority, else -errno */
 };
 
 /* Tries each facility on this process or on a child made for it. Takes a few milliseconds. */
@@ -236,7 +238,7 @@ BS_API int bs_process_halt(bs_process *process);
 BS_API int bs_process_resume(bs_process *process, uint32_t deliver);
 
 #define BS_CAPTURE_LIVE 1     /* copy while the target runs: no state is saved and the pages are a first guess */
-#define BS_CAPTURE_CONTINUE 2 /* go on after BS_MORE_FRAMES */
+#define BS_CAPTURE_CONTINUE 2 /* go on after BS_MORE_FRAMES or BS_FRAMES_AHEAD */
 
 #define BS_PHASE_FREEZE 0
 #define BS_PHASE_SCAN 1
@@ -257,7 +259,7 @@ struct bs_capture {
     uint64_t predicted;           /* in: address of predicted_count bs_range, ascending: pages that are left writable
                                      once they are written, so that they count as written until a later capture */
     uint64_t predicted_count;     /* in */
-    uint64_t page_count;          /* out: pages copied, or needed with BS_MORE_FRAMES */
+    uint64_t page_count;          /* out: pages copied, or needed */
     uint64_t pages;               /* out: address of page_count page numbers, ascending; page i is in frame i */
     uint64_t held;                /* out: address of held_count bs_range: pages that have content of their own */
     uint64_t held_count;          /* out */

@@ -14,10 +14,6 @@
 #define LOST 0.5          /* so much of the time that interrupting takes is lost to who is interrupted */
 #define FORGETFULNESS 64  /* of a price at which nothing was bought a part goes each time, so that it is tried again */
 
-static size_t count_of(const struct bs_vector *numbers) {
-    return numbers->size / sizeof(uint64_t);
-}
-
 bool bs_ahead_pays(struct bs_ahead *a) {
     return a->returned < TOO_MANY || a->rounds++ % TRY_AGAIN == 0;
 }
@@ -62,9 +58,9 @@ void bs_ahead_note_protected(struct bs_ahead *a, uint64_t ns) {
     }
 }
 
-void bs_ahead_note_copied(struct bs_ahead *a, uint64_t ns) {
-    if (a->pages.size > 0) {
-        learn(&a->copy_ns, (double) ns / (double) count_of(&a->pages));
+void bs_ahead_note_copied(struct bs_ahead *a, uint64_t ns, size_t count) {
+    if (count > 0) {
+        learn(&a->copy_ns, (double) ns / (double) count);
     }
 }
 
@@ -79,7 +75,7 @@ static bool push(struct bs_vector *numbers, uint64_t number) {
 /* Frames that are free for others: they are taken from the end. */
 static bool list_spare(struct bs_ahead *a, const struct bs_vector *pages, const uint64_t *frames, size_t frame_count) {
     const uint64_t *early = (const uint64_t *) a->pages.data, *all = (const uint64_t *) pages->data;
-    size_t early_count = count_of(&a->pages), count = count_of(pages), at = 0;
+    size_t early_count = bs_numbers_count(&a->pages), count = bs_numbers_count(pages), at = 0;
     a->spare.size = 0;
     for (size_t i = frame_count; i-- > early_count;) {
         if (!push(&a->spare, frames[i])) {
@@ -98,11 +94,15 @@ static bool list_spare(struct bs_ahead *a, const struct bs_vector *pages, const 
 }
 
 int bs_ahead_arrange(struct bs_ahead *a, const struct bs_vector *pages, const struct bs_vector *touched,
-                     const struct bs_vector *before, uint64_t *frames, size_t frame_count) {
+                     const struct bs_vector *before, uint64_t *frames, size_t frame_count, struct bs_left *left) {
     const uint64_t *all = (const uint64_t *) pages->data, *early = (const uint64_t *) a->pages.data;
-    size_t count = count_of(pages), early_count = count_of(&a->pages), k = 0, touched_at = 0, before_at = 0;
+    size_t count = bs_numbers_count(pages), early_count = bs_numbers_count(&a->pages), k = 0, touched_at = 0, before_at = 0;
     size_t known = 0, returned = 0;
     a->used = 0;
+    *left = (struct bs_left) {all, frames, count};
+    if (early_count == 0 || !touched) {
+        return 0;
+    }
     a->arranged.size = a->late.size = a->late_frames.size = 0;
     if (!list_spare(a, pages, frames, frame_count)) {
         return -ENOMEM;
@@ -113,7 +113,7 @@ int bs_ahead_arrange(struct bs_ahead *a, const struct bs_vector *pages, const st
         }
         bool was_early = k < early_count && early[k] == all[i];
         bool is_late = !was_early || bs_ranges_have(touched, all[i], &touched_at);
-        uint64_t frame = was_early ? frames[k] : ((const uint64_t *) a->spare.data)[count_of(&a->spare) - 1];
+        uint64_t frame = was_early ? frames[k] : ((const uint64_t *) a->spare.data)[bs_numbers_count(&a->spare) - 1];
         a->spare.size -= was_early ? 0 : sizeof frame;
         if (was_early && (!before || bs_ranges_have(before, all[i], &before_at))) {
             known++;
@@ -129,6 +129,8 @@ int bs_ahead_arrange(struct bs_ahead *a, const struct bs_vector *pages, const st
     }
     memcpy(frames, a->arranged.data, a->arranged.size);
     memcpy(frames + count, a->spare.data, a->spare.size);
+    *left = (struct bs_left) {(const uint64_t *) a->late.data, (const uint64_t *) a->late_frames.data,
+                              bs_numbers_count(&a->late)};
     return 0;
 }
 

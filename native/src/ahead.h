@@ -18,7 +18,7 @@ struct bs_ahead {
     struct bs_vector pages; /* uint64_t: copied to the first frames, ascending */
     struct bs_vector arranged;
     struct bs_vector spare;
-    struct bs_vector late; /* uint64_t: pages left to copy in the pause, and their frames */
+    struct bs_vector late; /* uint64_t: pages to copy again in the pause, and their frames */
     struct bs_vector late_frames;
     size_t used;     /* how many of the copies were good in the last pause */
     double table_ns; /* what their owner loses when the pages of one are protected; 0: not known yet */
@@ -33,17 +33,24 @@ bool bs_ahead_pays(struct bs_ahead *a);
 /* Fills areas: what those tables map that have enough of these pages. 0 or -ENOMEM. */
 int bs_ahead_choose(struct bs_ahead *a, const struct bs_vector *written);
 
-/* It took so long to protect what was chosen, or to copy the pages. */
+/* It took so long to protect what was chosen, or to copy so many pages. */
 void bs_ahead_note_protected(struct bs_ahead *a, uint64_t ns);
-void bs_ahead_note_copied(struct bs_ahead *a, uint64_t ns);
+void bs_ahead_note_copied(struct bs_ahead *a, uint64_t ns, size_t count);
+
+/* What is left to copy in the pause. */
+struct bs_left {
+    const uint64_t *pages; /* ascending */
+    const uint64_t *frames;
+    size_t count;
+};
 
 /*
  * In the pause: brings the frames into the order of the pages, while those that were copied to keep their pages, and lists
- * what is late: what was not copied, or was touched since. before: what had content at the last capture, and is judged by.
- * null: everything. 0 or -ENOMEM, and then nothing was changed.
+ * what is left: what was not copied, or was touched since. touched null: everything. before: what had content at the last
+ * capture, and is judged by. null: everything. 0 or -ENOMEM, and then nothing was changed.
  */
 int bs_ahead_arrange(struct bs_ahead *a, const struct bs_vector *pages, const struct bs_vector *touched,
-                     const struct bs_vector *before, uint64_t *frames, size_t frame_count);
+                     const struct bs_vector *before, uint64_t *frames, size_t frame_count, struct bs_left *left);
 
 void bs_ahead_fini(struct bs_ahead *a);
 

@@ -9,6 +9,7 @@
 
 #include "cow.h"
 #include "error.h"
+#include "hurry.h"
 #include "process.h"
 
 static int take_predicted(struct bs_process *p, const struct bs_capture *c) {
@@ -39,34 +40,44 @@ static int find_dirty(struct bs_process *p) {
  * an interval of other work the kernel's tables are cold, and to warm them takes as long as to read them. Only what is
  * read in the pause counts.
  */
-static int prepare(struct bs_process *p, struct bs_capture *c) {
-    int ignored = bs_layout_read(p, &p->fresh) < 0 || bs_files_refresh(p) < 0;
-    (void) ignored;
-    c->page_count = bs_prepare_find(p);
-    p->capturing = p->preparing = c->page_count > c->frame_count;
-    return p->preparing ? BS_MORE_FRAMES : 0;
+static int prepare(struct bs_process *p, struct bs_capture *c, bool goes_on) {
+    if (!goes_on) {
+        int ignored = bs_files_refresh(p);
+        (void) ignored;
+        bs_prepare_begin(p);
+    }
+    do {
+        if (!goes_on) {
+            bs_track_ahead(p);
+            c->page_count = bs_prepare_find(p);
+            p->capturing = p->preparing = c->page_count > c->frame_count;
+            if (p->preparing) {
+                return BS_FRAMES_AHEAD;
+            }
+        }
+        p->preparing = goes_on = false;
+    } while (bs_prepare_copy(p, c));
+    return 0;
 }
 
-static int stop(struct bs_process *p, const struct bs_capture *c) {
-    p->preparing = false;
-    bs_prepare_copy(p, c);
+static int stop(struct bs_process *p) {
     bs_helper_alert(p->helper);
+    bs_hurry();
     bs_phases_begin(&p->phases);
     return bs_freeze(p);
 }
 
 static int begin(struct bs_process *p, struct bs_capture *c, bool live) {
-    bool stands = live || p->halted;
+    bool stands = live || p->halted, goes_on = p->preparing;
     int result = 0;
-    if (!p->preparing) {
+    if (!goes_on) {
         if (take_predicted(p, c) < 0) {
             return bs_fail(-ENOMEM, "capture process %d: out of memory", (int) p->pid);
         }
         p->ahead.pages.size = 0;
         bs_phases_begin(&p->phases);
-        result = stands ? 0 : prepare(p, c);
     }
-    if (result != 0 || (!stands && (result = stop(p, c)) < 0)) {
+    if (!stands && ((result = prepare(p, c, goes_on)) != 0 || (result = stop(p)) < 0)) {
         return result;
     }
     p->capturing = true;
@@ -86,7 +97,7 @@ static int begin(struct bs_process *p, struct bs_capture *c, bool live) {
  */
 static int copy_live(struct bs_process *p, const uint64_t *frames) {
     struct bs_vector missed = {0}, unknown = {0};
-    int result = bs_copy_in(p, (const uint64_t *) p->pages.data, frames, p->pages.size / sizeof(uint64_t), &missed);
+    int result = bs_copy_in(p, (const uint64_t *) p->pages.data, frames, bs_numbers_count(&p->pages), &missed);
     if (result == 0 && !p->all_dirty) {
         result = bs_ranges_subtract(&unknown, &p->carried, &p->dirty);
     }
@@ -147,6 +158,7 @@ static int let_go(struct bs_process *p, bool live) {
     bs_cow_release(p->cow);
     p->let_go_ns = bs_now_ns();
     int result = live || p->halted ? 0 : bs_thaw(p);
+    bs_hurry_end();
     bs_phases_end_at(&p->phases, BS_PHASE_THAW, p->let_go_ns); /* who is let go may take our processor at once */
     return result;
 }
@@ -163,7 +175,7 @@ int bs_process_capture(bs_process *p, struct bs_capture *c) {
     }
     p->preparing = p->preparing && goes_on;
     if ((!goes_on || p->preparing) && (result = begin(p, c, live)) != 0) {
-        if (result == BS_MORE_FRAMES) {
+        if (result == BS_FRAMES_AHEAD) {
             return result;
         }
         p->predicted.size = 0;
@@ -172,11 +184,11 @@ int bs_process_capture(bs_process *p, struct bs_capture *c) {
         }
         return result;
     }
-    c->page_count = p->pages.size / sizeof(uint64_t) + bs_cow_frames_owed(p->cow);
+    c->page_count = bs_numbers_count(&p->pages) + bs_cow_frames_owed(p->cow);
     if (c->page_count > c->frame_count) {
         return BS_MORE_FRAMES;
     }
-    c->page_count = p->pages.size / sizeof(uint64_t);
+    c->page_count = bs_numbers_count(&p->pages);
     const uint64_t *frames = (const uint64_t *) (uintptr_t) c->frames;
     result = live ? copy_live(p, frames) : copy_and_save(p, c);
     int thawed = let_go(p, live);

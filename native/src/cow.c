@@ -441,7 +441,7 @@ void bs_cow_resume_interval(struct bs_cow *cow) {
 /* ---- what is told ---------------------------------------------------------------------------------------------- */
 
 static void fill_in(const struct bs_cow *cow, struct bs_saved *saved) {
-    saved->count = cow->saved_pages.size / sizeof(uint64_t);
+    saved->count = bs_numbers_count(&cow->saved_pages);
     saved->pages = (uint64_t) (uintptr_t) cow->saved_pages.data;
     saved->frames = (uint64_t) (uintptr_t) cow->saved_frames.data;
     saved->released = (uint64_t) (uintptr_t) cow->released.data;

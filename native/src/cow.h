@@ -168,7 +168,7 @@ void bs_cow_take_in(struct bs_cow *cow);
 /* ---- cow_frames.c: frames that are free, under the lock -------------------------------------------------------------- */
 
 static inline size_t bs_cow_pool_size(const struct bs_cow *cow) {
-    return cow->pool.size / sizeof(uint64_t);
+    return bs_numbers_count(&cow->pool);
 }
 
 void bs_cow_keep(struct bs_cow *cow, uint64_t frame); /* puts it back to where it came from */

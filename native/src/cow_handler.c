@@ -183,9 +183,9 @@ static bool serve_some(struct bs_cow *cow) {
         return false;
     }
     size_t served = 0;
-    while (served < cow->waiting.size / sizeof(uint64_t) && bs_cow_pool_size(cow) > 0) {
+    while (served < bs_numbers_count(&cow->waiting) && bs_cow_pool_size(cow) > 0) {
         open_removed(cow);
-        size_t others = cow->waiting.size / sizeof(uint64_t) - served - 1, frames = bs_cow_pool_size(cow);
+        size_t others = bs_numbers_count(&cow->waiting) - served - 1, frames = bs_cow_pool_size(cow);
         serve(cow, ((const uint64_t *) cow->waiting.data)[served++], frames > others ? frames - others : 1);
     }
     open_removed(cow);

@@ -59,4 +59,4 @@ _Static_assert(sizeof(struct bs_restore) == 6 * 8, "six words");
 _Static_assert(sizeof(struct bs_restore_pages) == 5 * 8, "five words");
 _Static_assert(sizeof(struct bs_program) == 7 * 8, "seven words");
 _Static_assert(sizeof(struct bs_saved) == 8 * 8, "eight words");
-_Static_assert(sizeof(struct bs_host) == 10 * 8, "ten words");
+_Static_assert(sizeof(struct bs_host) == 11 * 8, "eleven words");

@@ -95,12 +95,12 @@ int bs_guest_capture_held(bs_guest *g, struct bs_capture *c) {
     }
     int result = c->flags & BS_CAPTURE_CONTINUE ? 0 : begin(g, c);
     if (result == 0) {
-        c->page_count = g->pages.size / sizeof(uint64_t) + bs_cow_frames_owed(g->cow);
+        c->page_count = bs_numbers_count(&g->pages) + bs_cow_frames_owed(g->cow);
         g->capturing = c->page_count > c->frame_count;
         if (g->capturing) {
             return BS_MORE_FRAMES;
         }
-        c->page_count = g->pages.size / sizeof(uint64_t);
+        c->page_count = bs_numbers_count(&g->pages);
         result = complete(g, c);
     }
     bs_cow_release(g->cow);
@@ -160,7 +160,7 @@ int bs_guest_restore_held(bs_guest *g, const struct bs_restore_pages *pages) {
 static int list_spoiled(bs_guest *g, size_t *count, size_t *dropped_count) {
     const uint64_t *pages = (const uint64_t *) g->cow->saved_pages.data;
     const uint64_t *frames = (const uint64_t *) g->cow->saved_frames.data;
-    size_t all = g->cow->saved_pages.size / sizeof *pages;
+    size_t all = bs_numbers_count(&g->cow->saved_pages);
     *count = *dropped_count = 0;
     if (bs_vector_reserve(&g->pages, all * sizeof *pages) < 0 || bs_vector_reserve(&g->frames, all * sizeof *pages) < 0) {
         return -ENOMEM;

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "error.h"
+#include "hurry.h"
 #include "kernel.h"
 #include "process.h"
 
@@ -148,10 +149,16 @@ static void probe_child(struct bs_host *host) {
     waitpid(child, NULL, __WALL);
 }
 
+static void probe_priority(struct bs_host *host) {
+    host->real_time = bs_hurry() ? 0 : -EPERM;
+    bs_hurry_end();
+}
+
 int bs_host_probe(struct bs_host *host) {
     memset(host, 0, sizeof *host);
     probe_tracking(host);
     probe_layout(host);
     probe_child(host);
+    probe_priority(host);
     return 0;
 }

@@ -20,6 +20,7 @@
 #include "error.h"
 #include "kernel.h"
 #include "process.h"
+#include "uffd.h"
 
 #define PAGE_UP(address) (((address) + BS_PAGE_SIZE - 1) & ~(uint64_t) (BS_PAGE_SIZE - 1))
 #define FIELD_START_STACK 28
@@ -194,24 +195,28 @@ uint64_t bs_layout_heap_end(const struct bs_process *p, const struct bs_vector *
 
 /* ---- registering ------------------------------------------------------------------------------------------- */
 
-static int remember_file(struct bs_process *p, const struct bs_mapping *mapping) {
-    struct bs_mapped_file *file = (struct bs_mapped_file *) p->mapped_files.data;
+static bool is_remembered(const struct bs_process *p, const struct bs_mapping *mapping) {
+    const struct bs_mapped_file *file = (const struct bs_mapped_file *) p->mapped_files.data;
     for (size_t i = 0; i < p->mapped_files.size / sizeof *file; i++, file++) {
         if (file->device == mapping->device && file->inode == mapping->inode) {
-            return 0;
+            return true;
         }
     }
+    return false;
+}
+
+static int remember_file(struct bs_process *p, const struct bs_mapping *mapping) {
     char link[64], path[4096];
     snprintf(link, sizeof link, "map_files/%llx-%llx", (unsigned long long) mapping->start,
              (unsigned long long) mapping->end);
-    ssize_t length = readlinkat(p->proc, link, path, sizeof path - 1);
+    ssize_t length = is_remembered(p, mapping) ? 0 : readlinkat(p->proc, link, path, sizeof path - 1);
     if (length <= 0) {
         return 0; /* a rollback that needs it will say so */
     }
     path[length] = 0;
-    file = bs_vector_extend(&p->mapped_files, sizeof *file);
     char *copy = strdup(path);
-    if (!file || !copy) {
+    struct bs_mapped_file *file = copy ? bs_vector_extend(&p->mapped_files, sizeof *file) : NULL;
+    if (!file) {
         free(copy);
         return -ENOMEM;
     }
@@ -222,35 +227,95 @@ static int remember_file(struct bs_process *p, const struct bs_mapping *mapping)
 /*
  * A page that mremap moves next to others, so that they become one mapping, takes the registration of all of them away
  * but leaves their marks. Pages with such a mark can be written without a fault: they would count as not written for
- * ever. So marks in memory that is not registered are cleared, and all that is there counts as written.
+ * ever. So marks are cleared in all that is registered anew, and what is there counts as written.
  */
-static int clear_marks(struct bs_process *p) {
-    for (size_t i = 0; i < bs_ranges_count(&p->lost); i++) {
-        const struct bs_range *range = bs_ranges_at(&p->lost, i);
-        struct uffdio_writeprotect clear = {
-            .range = {.start = range->first * BS_PAGE_SIZE, .len = (range->end - range->first) * BS_PAGE_SIZE}};
-        if (ioctl(p->uffd, UFFDIO_WRITEPROTECT, &clear) < 0) {
-            return bs_fail_errno("clear marks at %llx of process %d", (unsigned long long) clear.range.start,
-                                 (int) p->pid);
+static int clear_marks(struct bs_process *p, uint64_t start, uint64_t end) {
+    struct uffdio_writeprotect clear = {.range = {.start = start, .len = end - start}};
+    while (ioctl(p->uffd, UFFDIO_WRITEPROTECT, &clear) < 0) {
+        if (errno == ENOENT && end - start > BS_PAGE_SIZE) { /* a part is gone, or mapped anew: the rest all the same */
+            uint64_t middle = start + (end - start) / BS_PAGE_SIZE / 2 * BS_PAGE_SIZE;
+            int first = clear_marks(p, start, middle), second = clear_marks(p, middle, end);
+            return first < 0 ? first : second;
+        }
+        if (errno != EAGAIN) {
+            return bs_fail_errno("clear marks from %llx to %llx of process %d", (unsigned long long) start,
+                                 (unsigned long long) end, (int) p->pid);
         }
     }
     return 0;
 }
 
+static int register_anew(struct bs_process *p, uint64_t start, uint64_t end) {
+    int result = bs_uffd_register(p->uffd, p->pid, start, end);
+    return result < 0 ? result : clear_marks(p, start, end);
+}
+
+/*
+ * Memory outside of files may have valid marks in a part that was known, which is left alone: it could lose its
+ * registration at any time while the target runs. In a new mapping of a file all is registered anew, since marks could
+ * have been set for what the target had there a moment ago, and of a file's pages nothing else would be looked at. But
+ * where no mapping is known, after a rollback changed them, none is new in this sense.
+ */
 int bs_layout_register_one(struct bs_process *p, const struct bs_mapping *mapping) {
     if (bs_held_tracks(p, mapping)) {
         return bs_held_register(p, mapping);
     }
-    int result = bs_scan_lost(p, mapping->start, mapping->end);
-    if (result == 0) {
-        result = bs_track_register(p, p->uffd, mapping);
+    if (mapping->inode && p->mappings.size > 0) {
+        return register_anew(p, mapping->start, mapping->end);
     }
-    return result < 0 ? result : clear_marks(p);
+    int result = bs_scan_unregistered(p, mapping->start, mapping->end);
+    for (size_t i = 0; i < bs_ranges_count(&p->unregistered) && result == 0; i++) {
+        const struct bs_range *range = bs_ranges_at(&p->unregistered, i);
+        result = register_anew(p, range->first * BS_PAGE_SIZE, range->end * BS_PAGE_SIZE);
+    }
+    return result;
+}
+
+static int register_private(struct bs_process *p, const struct bs_mapping *mapping) {
+    return mapping->flags & MAPPING_SHARED ? 0 : bs_layout_register_one(p, mapping);
+}
+
+struct known {
+    const struct bs_mapping *at;
+    const struct bs_mapping *end;
+};
+
+static struct known known_mappings(const struct bs_process *p) {
+    size_t count;
+    const struct bs_mapping *mappings = bs_mappings_of(p, &count);
+    return (struct known){mappings, mappings + count};
+}
+
+/* To be asked in ascending order. */
+static bool is_known(struct known *known, const struct bs_mapping *mapping) {
+    while (known->at < known->end && known->at->start < mapping->start) {
+        known->at++;
+    }
+    return known->at < known->end && memcmp(known->at, mapping, sizeof *mapping) == 0;
+}
+
+/* What the target takes away meanwhile is left to the pause, and what is mapped of files that were not yet seen. */
+bool bs_layout_adopt_ahead(struct bs_process *p) {
+    struct known known = known_mappings(p);
+    struct bs_mapping *mappings = (struct bs_mapping *) p->fresh.data;
+    size_t count = p->fresh.size / sizeof *mappings, kept = 0;
+    bool any_new = false;
+    for (size_t i = 0; i < count; i++) {
+        bool was_known = is_known(&known, mappings + i);
+        bool in_time = mappings[i].inode == 0 || is_remembered(p, mappings + i);
+        if (was_known || (in_time && register_private(p, mappings + i) == 0)) {
+            any_new = any_new || !was_known;
+            mappings[kept++] = mappings[i];
+        }
+    }
+    p->fresh.size = kept * sizeof *mappings;
+    bs_vector_swap(&p->mappings, &p->fresh);
+    return any_new;
 }
 
 /* A target that runs may take away what was read; what it has in its place is seen in the pause. */
 static bool has_gone(const struct bs_process *p, int result) {
-    return !bs_all_stand(p) && (result == -EINVAL || result == -ENOMEM);
+    return !bs_all_stand(p) && (result == -EINVAL || result == -ENOMEM || result == -ENOENT);
 }
 
 int bs_layout_adopt(struct bs_process *p) {
@@ -260,21 +325,16 @@ int bs_layout_adopt(struct bs_process *p) {
     if (!p->layout_changed) {
         return 0;
     }
-    const struct bs_mapping *known = (const struct bs_mapping *) p->mappings.data;
-    const struct bs_mapping *end = (const struct bs_mapping *) (p->mappings.data + p->mappings.size);
+    struct known known = known_mappings(p);
     const struct bs_mapping *mapping = (const struct bs_mapping *) p->fresh.data;
     for (size_t i = 0; i < p->fresh.size / sizeof *mapping; i++, mapping++) {
-        while (known < end && known->start < mapping->start) {
-            known++;
-        }
-        if ((known < end && memcmp(known, mapping, sizeof *known) == 0)) {
+        if (is_known(&known, mapping)) {
             continue;
         }
         if (mapping->inode && (result = remember_file(p, mapping)) < 0) {
             return result;
         }
-        if (!(mapping->flags & MAPPING_SHARED) && (result = bs_layout_register_one(p, mapping)) < 0 &&
-            !has_gone(p, result)) {
+        if ((result = register_private(p, mapping)) < 0 && !has_gone(p, result)) {
             return result;
         }
     }

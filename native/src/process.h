@@ -113,8 +113,13 @@ struct bs_mapped_file {
 
 /* What a pause will want. */
 struct bs_preparation {
-    struct bs_vector ranges; /* bs_range: working memory */
-    double usual;            /* pages that are found, on average */
+    struct bs_vector found; /* bs_range: protected in this round */
+    struct bs_vector all;   /* bs_range: in this and those before */
+    struct bs_vector pages; /* uint64_t: the same, to be copied ahead */
+    struct bs_vector scratch;
+    unsigned rounds;
+    bool only_new; /* to copy what had content before does not pay */
+    double usual;  /* pages that are found, on average */
 };
 
 struct bs_process {
@@ -155,24 +160,26 @@ struct bs_process {
     struct bs_vector held_files;      /* bs_range: those of them that lie in mappings of files */
     struct bs_vector held_at_capture; /* bs_range: held when the last capture or rollback was complete */
     struct bs_vector written;         /* bs_range: pages written, of the last scan */
-    struct bs_vector touched;         /* bs_range: written or given back, of the last scan */
+    struct bs_vector touched;         /* bs_range: written or given back, of the scans of one pause */
+    struct bs_vector touched_before;  /* bs_range: the same, of the first of two */
     struct bs_scan_room *scan_room;
     struct bs_preparation preparation;
     struct bs_ahead ahead;
     struct bs_helper *helper; /* or null */
     struct bs_trial scan_trial;
     struct bs_trial copy_trial;
-    struct bs_vector predicted; /* bs_range: not to be protected by this capture's scan */
-    struct bs_vector dirty;     /* bs_range: to be copied */
-    struct bs_vector carried;   /* bs_range: marks taken and not yet copied */
-    struct bs_vector lost;      /* bs_range: there, but not registered; working memory */
-    struct bs_vector scratch;   /* bs_range */
-    bool loose;                 /* marks were taken in mappings that were not known */
-    bool all_dirty;             /* marks were taken and could not be noted: everything held is dirty */
+    struct bs_vector predicted;    /* bs_range: not to be protected by this capture's scan */
+    struct bs_vector dirty;        /* bs_range: to be copied */
+    struct bs_vector carried;      /* bs_range: marks taken and not yet copied */
+    struct bs_vector unregistered; /* bs_range: working memory */
+    struct bs_vector scratch;      /* bs_range */
+    bool loose;                    /* marks were taken in mappings that were not known */
+    bool all_dirty;                /* marks were taken and could not be noted: everything held is dirty */
     struct bs_phases phases;
     uint64_t let_go_ns; /* when a thread was last told to run on */
     bool layout_changed;
-    unsigned steady;        /* scans since the mappings changed */
+    bool ran;               /* since the last scan of it while it stood */
+    double changing;        /* the share of scans that found them changed, the newest counting most */
     struct bs_vector pages; /* uint64_t */
 
     struct bs_vector open_files;   /* struct bs_descriptor */
@@ -237,9 +244,9 @@ int bs_remote_end_thread(struct bs_process *p, struct bs_thread *thread);
 /* track.c */
 int bs_track_open(struct bs_process *p, uint64_t *interrupted_ns);
 void bs_track_close(struct bs_process *p);
-int bs_track_all(struct bs_process *p); /* registers what is not registered and scans */
+void bs_track_ahead(struct bs_process *p); /* registers, while the target runs, what the pause need not */
+int bs_track_all(struct bs_process *p);    /* registers what is not registered and scans */
 int bs_track_make(struct bs_process *p, uint64_t flags, int *uffd, uint64_t *interrupted_ns); /* in the target */
-int bs_track_register(struct bs_process *p, int uffd, const struct bs_mapping *mapping);
 /* After a scan with this result: notes the marks that it took, until their pages are copied. The result, or -ENOMEM. */
 int bs_track_carry(struct bs_process *p, int result, const struct bs_vector *found);
 int bs_track_complete(struct bs_process *p); /* what the scan found is dealt with */
@@ -247,8 +254,7 @@ int bs_track_complete(struct bs_process *p); /* what the scan found is dealt wit
 /* scan.c */
 int bs_scan(struct bs_process *p, bool with_layout,
             bool *overlooked); /* fills held and written, re-protects; registers what was overlooked */
-int bs_scan_lost(struct bs_process *p, uint64_t start, uint64_t end); /* fills lost */
-int bs_scan_fresh(struct bs_process *p, size_t *pages); /* counts what is there in new mappings outside of files */
+int bs_scan_unregistered(struct bs_process *p, uint64_t start, uint64_t end); /* fills unregistered */
 /* Of a running target, memory outside of files: how much was written of what is not predicted. Changes nothing. */
 int bs_scan_count(struct bs_process *p, size_t *pages);
 /* Of the pages that were just counted: protects, and carries what it found, where that is worth it; only what had no
@@ -271,15 +277,18 @@ int bs_held_check(struct bs_process *p);
 int bs_layout_open(struct bs_process *p);
 int bs_layout_read(struct bs_process *p, struct bs_vector *into);
 int bs_layout_adopt(struct bs_process *p); /* takes over what was read, and registers what is new */
+/* The same as far as it can be done while the target runs. Whether anything was new. */
+bool bs_layout_adopt_ahead(struct bs_process *p);
 int bs_layout_register_one(struct bs_process *p, const struct bs_mapping *mapping);
 uint64_t bs_layout_heap_end(const struct bs_process *p, const struct bs_vector *mappings);
 int bs_layout_check(struct bs_process *p, const struct bs_mapping *wanted, size_t count);
 int bs_layout_restore(struct bs_process *p, const struct bs_mapping *wanted, size_t count, uint64_t heap_end);
 
 /* prepare.c */
+void bs_prepare_begin(struct bs_process *p);
 size_t bs_prepare_find(struct bs_process *p); /* pages to copy ahead; how many frames are expected to be wanted */
-void bs_prepare_copy(struct bs_process *p, const struct bs_capture *c);
-int bs_prepare_finish(struct bs_process *p, struct bs_capture *c); /* copies the rest, in the pause */
+bool bs_prepare_copy(struct bs_process *p, const struct bs_capture *c); /* those; whether there shall be another round */
+int bs_prepare_finish(struct bs_process *p, struct bs_capture *c);      /* copies the rest, in the pause */
 
 /* copy.c */
 int bs_copy_in(struct bs_process *p, const uint64_t *pages, const uint64_t *frames, size_t count,
@@ -319,6 +328,7 @@ int bs_registers_get(pid_t tid, struct user_regs_struct *registers);
 int bs_registers_set(pid_t tid, const struct user_regs_struct *registers);
 int bs_registers_save(const struct bs_thread *thread, struct bs_vector *blob);
 void bs_registers_note_call(struct bs_thread *thread); /* of one that has just stopped */
+bool bs_registers_in_fault(pid_t tid);                 /* it stands before an instruction that faulted */
 int bs_registers_restore(const struct bs_thread_state *state);
 void bs_registers_prepare_call(struct user_regs_struct *registers, uint64_t gadget, long number,
                                const uint64_t arguments[6]);

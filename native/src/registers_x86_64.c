@@ -13,6 +13,8 @@
 #include "error.h"
 #include "process.h"
 
+#define RESUME_FLAG 0x10000 /* of the flags */
+
 #define XSTATE_ROOM 16384 /* the largest that processors have today is 11 KiB */
 
 /* Results by which the kernel asks itself to restart a system call; a user program never sees them. */
@@ -50,6 +52,12 @@ void bs_registers_note_call(struct bs_thread *thread) {
         registers.orig_rax != SYS_restart_syscall) {
         thread->call = registers.orig_rax;
     }
+}
+
+/* The processor notes it in the flags that it saves for a fault, so that the instruction is tried again. */
+bool bs_registers_in_fault(pid_t tid) {
+    struct user_regs_struct registers;
+    return bs_registers_get(tid, &registers) < 0 || (registers.eflags & RESUME_FLAG) != 0;
 }
 
 static void begin_call_anew(struct user_regs_struct *registers, uint64_t call) {

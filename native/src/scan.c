@@ -17,7 +17,8 @@
  * Predicted pages are not protected again: once written they stay writable, and count as written at each scan until one
  * protects them.
  *
- * A zero page is taken as written if it had content at the last complete capture, and left alone otherwise. So the held
+ * A zero page is taken as written if it had content at the last complete capture or was written since, and left alone
+ * otherwise. So the held
  * set may contain pages that were never copied; no harm comes of it.
  */
 #define _GNU_SOURCE
@@ -48,6 +49,7 @@ struct bs_scan_room {
     struct bs_vector candidates; /* where a scan ahead of a pause looks */
     struct bs_vector held;       /* outside of files; then working memory */
     size_t cursor;               /* into the mappings */
+    bool in_fault;               /* a thread stands where a page may be new and have a mark */
     bool overlooked;
 };
 
@@ -76,45 +78,22 @@ static bool is_tracked_file(const struct bs_mapping *mapping) {
     return mapping->inode != 0 && !(mapping->flags & MAPPING_SHARED);
 }
 
-/* ---- lost -------------------------------------------------------------------------------------------------------- */
+/* ---- unregistered ------------------------------------------------------------------------------------------------- */
 
-static int visit_lost(struct bs_process *p, const struct page_region *region) {
-    return bs_ranges_add(&p->lost, region->start / BS_PAGE_SIZE, region->end / BS_PAGE_SIZE);
+static int visit_unregistered(void *context, const struct page_region *region) {
+    return bs_ranges_add(context, region->start / BS_PAGE_SIZE, region->end / BS_PAGE_SIZE);
 }
 
-/* Fills lost: what is there in a range of memory that is not registered. */
-int bs_scan_lost(struct bs_process *p, uint64_t start, uint64_t end) {
+int bs_scan_unregistered(struct bs_process *p, uint64_t start, uint64_t end) {
     struct page_region regions[REGIONS_AT_ONCE_IN_FILE];
-    struct bs_walk unregistered = {
-        .start = start, .end = end, .inverted = PAGE_IS_WPALLOWED, .all_of = PAGE_IS_WPALLOWED, .any_of = THERE};
-    p->lost.size = 0;
-    return walk(p, &unregistered, regions, REGIONS_AT_ONCE_IN_FILE, visit_lost);
-}
-
-static bool is_known(const struct bs_process *p, const struct bs_mapping *mapping, size_t *cursor) {
-    size_t count;
-    const struct bs_mapping *known = bs_mappings_of(p, &count);
-    while (*cursor < count && known[*cursor].start < mapping->start) {
-        ++*cursor;
-    }
-    return *cursor < count && memcmp(known + *cursor, mapping, sizeof *mapping) == 0;
-}
-
-/* Of the mappings just read. The target may be changing them. */
-int bs_scan_fresh(struct bs_process *p, size_t *pages) {
-    const struct bs_mapping *mapping = (const struct bs_mapping *) p->fresh.data;
-    size_t cursor = 0;
-    *pages = 0;
-    for (size_t i = 0; i < p->fresh.size / sizeof *mapping; i++, mapping++) {
-        if (bs_is_anonymous(mapping) && !is_known(p, mapping, &cursor)) {
-            int result = bs_scan_lost(p, mapping->start, mapping->end);
-            if (result < 0) {
-                return result;
-            }
-            *pages += bs_ranges_pages(&p->lost);
-        }
-    }
-    return 0;
+    struct bs_walk unregistered = {.start = start,
+                                   .end = end,
+                                   .inverted = PAGE_IS_WPALLOWED,
+                                   .all_of = PAGE_IS_WPALLOWED,
+                                   .tell = PAGE_IS_WPALLOWED};
+    p->unregistered.size = 0;
+    return bs_pagemap_walk(p->pagemap, &unregistered, regions, REGIONS_AT_ONCE_IN_FILE, visit_unregistered,
+                           &p->unregistered);
 }
 
 /* ---- files ------------------------------------------------------------------------------------------------------- */
@@ -123,11 +102,30 @@ static int add(struct bs_vector *ranges, const struct page_region *region) {
     return bs_ranges_add(ranges, region->start / BS_PAGE_SIZE, region->end / BS_PAGE_SIZE);
 }
 
+/*
+ * A page that is given back leaves its mark in its place, and the page that the next write makes there has it, too, until
+ * that write is tried again. A thread that was stopped in between stands before that instruction. This is so rare that
+ * all that is held then is taken as written.
+ */
+static bool is_any_in_fault(const struct bs_process *p) {
+    for (size_t i = 0; i < bs_threads_count(p) && p->ran; i++) {
+        if (bs_registers_in_fault(bs_threads_at(p, i)->tid)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A zero page is not held; but what is taken for a file by mappings that are out of date could be anything. */
 static int visit_known_file(struct bs_process *p, const struct page_region *region) {
-    if (region->categories & (PAGE_IS_FILE | PAGE_IS_PFNZERO)) {
+    if (region->categories & PAGE_IS_PFNZERO) {
+        return region->categories & PAGE_IS_WRITTEN ? add(&p->scan_room->written_files, region) : 0;
+    }
+    if (region->categories & PAGE_IS_FILE) {
         return 0;
     }
-    if ((region->categories & (PAGE_IS_WRITTEN | PAGE_IS_SWAPPED)) && add(&p->scan_room->written_files, region) < 0) {
+    bool written = (region->categories & (PAGE_IS_WRITTEN | PAGE_IS_SWAPPED)) || p->scan_room->in_fault;
+    if (written && add(&p->scan_room->written_files, region) < 0) {
         return -ENOMEM;
     }
     return add(&p->scan_room->held_files, region);
@@ -161,7 +159,10 @@ static int walk_files(struct bs_process *p) {
 /* ---- written ----------------------------------------------------------------------------------------------------- */
 
 static int visit_new_in_file(struct bs_process *p, const struct page_region *region) {
-    return region->categories & (PAGE_IS_FILE | PAGE_IS_PFNZERO) ? 0 : add(&p->scan_room->written_new, region);
+    struct bs_scan_room *room = p->scan_room;
+    return region->categories & PAGE_IS_PFNZERO ? add(&room->zeroed, region)
+           : region->categories & PAGE_IS_FILE  ? 0
+                                                : add(&room->written_new, region);
 }
 
 static int look_closely(struct bs_process *p, uint64_t start, uint64_t end) {
@@ -339,6 +340,7 @@ int bs_scan(struct bs_process *p, bool with_layout, bool *overlooked) {
     struct parts parts = {.process = p};
     bool stands = bs_all_stand(p), helped = stands && bs_trial_helped(&p->scan_trial);
     p->loose = p->loose || !stands;
+    room->in_fault = stands && is_any_in_fault(p);
     uint64_t start = bs_now_ns();
     bs_helper_share(helped ? p->helper : NULL, do_part, &parts, with_layout ? PARTS : PARTS - 1);
     bs_trial_note(&p->scan_trial, helped, bs_now_ns() - start, 1);
@@ -354,7 +356,7 @@ int bs_scan(struct bs_process *p, bool with_layout, bool *overlooked) {
         result = put_together(p);
     }
     if (result == 0 && stands) {
-        p->loose = false;
+        p->loose = p->ran = false;
     }
     *overlooked = room->overlooked;
     return result;
@@ -433,7 +435,8 @@ int bs_scan_ahead(struct bs_process *p, bool only_new, struct bs_vector *found) 
     }
     uint64_t start = bs_now_ns();
     if ((result = walk_candidates(p, PM_SCAN_WP_MATCHING)) == 0 &&
-        (result = bs_ranges_intersect(&room->held, &room->zeroed, &p->held_at_capture)) == 0) {
+        (result = bs_ranges_union(&room->candidates, &p->held_at_capture, &p->carried)) == 0 &&
+        (result = bs_ranges_intersect(&room->held, &room->zeroed, &room->candidates)) == 0) {
         result = bs_ranges_union(found, &room->written, &room->held);
     }
     bs_ahead_note_protected(&p->ahead, bs_now_ns() - start);

@@ -226,6 +226,7 @@ struct bs_thread *bs_thread_in_error(const struct bs_process *p) {
 
 /* Threads that reported a stop nobody asked for, or asked for too late, go on. */
 int bs_thaw(struct bs_process *p) {
+    p->ran = true;
     bs_cow_urgent(p->cow, false);
     for (size_t i = 0; i < bs_threads_count(p); i++) {
         struct bs_thread *thread = bs_threads_at(p, i);

@@ -15,7 +15,8 @@
 #include "process.h"
 #include "uffd.h"
 
-#define STEADY 8 /* scans, after which the mappings are expected to stay as they are */
+#define STEADY 0.05   /* mappings that change before a smaller share of scans are expected to stay as they are */
+#define WEIGHT 0.0625 /* of the newest in that share */
 
 /* Adds to interrupted_ns. */
 int bs_track_make(struct bs_process *p, uint64_t flags, int *uffd, uint64_t *interrupted_ns) {
@@ -39,10 +40,6 @@ int bs_track_make(struct bs_process *p, uint64_t flags, int *uffd, uint64_t *int
     }
     *interrupted_ns += bs_now_ns() - start;
     return fetched < 0 ? fetched : result;
-}
-
-int bs_track_register(struct bs_process *p, int uffd, const struct bs_mapping *mapping) {
-    return bs_uffd_register(uffd, p->pid, mapping->start, mapping->end);
 }
 
 int bs_track_open(struct bs_process *p, uint64_t *interrupted_ns) {
@@ -89,6 +86,17 @@ static int scan_and_carry(struct bs_process *p, bool with_layout, bool *overlook
     return bs_track_carry(p, result, &p->written);
 }
 
+/*
+ * Mappings that come just before a pause are few, so most of them are registered while the target runs. What is
+ * registered becomes one with its neighbours: the mappings are then others again. What fails here is left to the pause.
+ */
+void bs_track_ahead(struct bs_process *p) {
+    int result = bs_layout_read(p, &p->fresh);
+    if (result == 0 && !p->cow && bs_layout_adopt_ahead(p) && bs_layout_read(p, &p->fresh) == 0) {
+        bs_layout_adopt_ahead(p);
+    }
+}
+
 /* As long as the mappings stay as they are, they are read at the same time as the pages. */
 static int track_as_before(struct bs_process *p, bool *again) {
     int result = scan_and_carry(p, true, again);
@@ -104,16 +112,19 @@ static int track_as_before(struct bs_process *p, bool *again) {
 int bs_track_all(struct bs_process *p) {
     bool again = false;
     int result;
-    if (bs_all_stand(p) && p->steady >= STEADY) {
+    if (bs_all_stand(p) && p->changing < STEADY) {
         result = track_as_before(p, &again);
     } else if ((result = bs_layout_read(p, &p->fresh)) == 0 && (result = bs_layout_adopt(p)) == 0) {
         result = scan_and_carry(p, false, &again);
     }
     if (result == 0 && again) {
-        p->ahead.pages.size = 0; /* what the first scan found would have to be known, too */
+        bs_vector_swap(&p->touched, &p->touched_before);
         result = scan_and_carry(p, false, &again);
+        if (result == 0) {
+            result = bs_ranges_add_all(&p->touched, &p->touched_before, &p->scratch);
+        }
     }
-    p->steady = p->layout_changed ? 0 : p->steady + 1;
+    p->changing += WEIGHT * ((double) p->layout_changed - p->changing);
     return result;
 }
 

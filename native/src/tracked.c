@@ -179,7 +179,7 @@ void bs_tracked_copy_ahead(struct bs_tracked *t, const struct bs_capture *c) {
         early->size = 0;
         return;
     }
-    size_t count = early->size / sizeof(uint64_t);
+    size_t count = bs_numbers_count(early);
     count = count < c->frame_count ? count : c->frame_count;
     early->size = count * sizeof(uint64_t);
     uint64_t start = bs_now_ns();
@@ -187,20 +187,14 @@ void bs_tracked_copy_ahead(struct bs_tracked *t, const struct bs_capture *c) {
                             false) < 0) {
         early->size = 0;
     }
-    bs_ahead_note_copied(&t->ahead, bs_now_ns() - start);
+    bs_ahead_note_copied(&t->ahead, bs_now_ns() - start, count);
 }
 
 static int copy(struct bs_tracked *t, struct bs_capture *c) {
-    struct bs_ahead *a = &t->ahead;
-    uint64_t *frames = (uint64_t *) (uintptr_t) c->frames;
-    if (a->pages.size == 0 || t->all_written) {
-        a->used = 0;
-        return t->movers->copy_in(t, (const uint64_t *) t->pages.data, frames, c->page_count, true);
-    }
-    int result = bs_ahead_arrange(a, &t->pages, &t->found, NULL, frames, c->frame_count);
-    return result < 0 ? result
-                      : t->movers->copy_in(t, (const uint64_t *) a->late.data, (const uint64_t *) a->late_frames.data,
-                                           a->late.size / sizeof(uint64_t), true);
+    struct bs_left left;
+    int result = bs_ahead_arrange(&t->ahead, &t->pages, t->all_written ? NULL : &t->found, NULL,
+                                  (uint64_t *) (uintptr_t) c->frames, c->frame_count, &left);
+    return result < 0 ? result : t->movers->copy_in(t, left.pages, left.frames, left.count, true);
 }
 
 int bs_tracked_capture(struct bs_tracked *t, struct bs_capture *c) {
@@ -218,7 +212,7 @@ int bs_tracked_capture(struct bs_tracked *t, struct bs_capture *c) {
     } else if (!t->capturing) {
         return bs_fail(-EINVAL, "no capture waits for frames");
     }
-    c->page_count = t->pages.size / sizeof(uint64_t);
+    c->page_count = bs_numbers_count(&t->pages);
     t->capturing = c->page_count > c->frame_count;
     if (t->capturing) {
         return BS_MORE_FRAMES;
@@ -243,7 +237,7 @@ void bs_tracked_abandon(struct bs_tracked *t) {
     t->capturing = false;
     t->ahead.pages.size = 0;
     t->found.size = 0;
-    for (size_t i = 0; i < t->pages.size / sizeof *pages && result == 0; i++) {
+    for (size_t i = 0; i < bs_numbers_count(&t->pages) && result == 0; i++) {
         result = bs_ranges_add(&t->found, pages[i], pages[i] + 1);
     }
     t->all_written = t->all_written || result < 0 || carry(t) < 0;

@@ -22,6 +22,11 @@ void *bs_vector_extend(struct bs_vector *vector, size_t bytes);
 
 void bs_vector_fini(struct bs_vector *vector);
 
+/* Of uint64_t. */
+static inline size_t bs_numbers_count(const struct bs_vector *numbers) {
+    return numbers->size / sizeof(uint64_t);
+}
+
 static inline size_t bs_ranges_count(const struct bs_vector *ranges) {
     return ranges->size / sizeof(struct bs_range);
 }

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Live captures of a running victim, then one in a pause: what they gave together must be what the victim's pages hold.
+ * Live captures of a running victim, then some with a pause each, with what is done ahead of it, and one of the victim
+ * that stands: what they gave together must be what its pages hold then.
  * usage: test_live DIRECTORY-OF-VICTIMS [SEED]
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -19,12 +21,26 @@
 
 #define FRAMES 65536ULL
 #define SLOTS (4 * FRAMES)
-#define ROUNDS 20
+#define ROUNDS 4
 #define LIVE_ROUNDS 4
+#define CAPTURES_AT_MOST 8
+#define PREDICTIONS 64
 
 static uint64_t frames[FRAMES];
 static uint64_t mirrored[SLOTS]; /* a page number, or 0; open addressing */
+static uint64_t taken[SLOTS];    /* slots that are */
+static uint64_t taken_count;
 static char *mirror;
+
+struct plan {
+    const char *victim;
+    const char *steps;
+    int comparisons;
+    uint64_t apart_ns; /* captures, at most; one in eight comes later */
+};
+
+static const struct plan plans[] = {
+    {"writers", "100000", 8, 3000000}, {"layout", "100000", 8, 3000000}, {"shuffle", NULL, 500, 200000}};
 
 static void sleep_us(uint64_t us) {
     struct timespec time = {(time_t) (us / 1000000), (long) (us % 1000000 * 1000)};
@@ -42,7 +58,10 @@ static char *place_of(uint64_t page) {
     while (mirrored[slot] && mirrored[slot] != page) {
         slot = (slot + 1) % SLOTS;
     }
-    mirrored[slot] = page;
+    if (!mirrored[slot]) {
+        mirrored[slot] = page;
+        taken[taken_count++] = slot;
+    }
     return mirror + slot * BS_PAGE_SIZE;
 }
 
@@ -62,17 +81,44 @@ static int is_held(const struct bs_capture *c, uint64_t page) {
 
 /* Pages that are no longer held have no content. */
 static void drop_others(const struct bs_capture *c) {
-    for (uint64_t slot = 0; slot < SLOTS; slot++) {
-        if (mirrored[slot] && !is_held(c, mirrored[slot])) {
-            memset(mirror + slot * BS_PAGE_SIZE, 0, BS_PAGE_SIZE);
+    for (uint64_t i = 0; i < taken_count; i++) {
+        if (!is_held(c, mirrored[taken[i]])) {
+            memset(mirror + taken[i] * BS_PAGE_SIZE, 0, BS_PAGE_SIZE);
         }
     }
 }
 
+/* Some of the pages that the last capture gave, with their neighbours. */
+static uint64_t predict(const struct bs_capture *last, struct bs_range *predicted) {
+    const uint64_t *pages = (const uint64_t *) (uintptr_t) last->pages;
+    uint64_t count = 0, end = 0;
+    for (uint64_t i = 0; i < last->page_count && count < PREDICTIONS; i++) {
+        if (pages[i] >= end && next_random() % 8 == 0) {
+            end = pages[i] + 1 + next_random() % 4;
+            predicted[count++] = (struct bs_range){pages[i], end};
+            end++; /* ranges do not touch */
+        }
+    }
+    return count;
+}
+
 static void capture(bs_process *process, uint64_t flags, struct bs_capture *c) {
-    *c = (struct bs_capture){.flags = flags, .frames = (uint64_t) (uintptr_t) frames, .frame_count = FRAMES};
-    int result = bs_process_capture(process, c);
+    struct bs_range predicted[PREDICTIONS];
+    uint64_t count = predict(c, predicted), frame_count = next_random() % 2 ? FRAMES : next_random() % 4096;
+    *c = (struct bs_capture){.flags = flags,
+                             .frames = (uint64_t) (uintptr_t) frames,
+                             .frame_count = frame_count,
+                             .predicted = (uint64_t) (uintptr_t) predicted,
+                             .predicted_count = count};
+    int result;
+    while ((result = bs_process_capture(process, c)) > 0) {
+        bool guessed = result == BS_FRAMES_AHEAD && next_random() % 4 == 0; /* then too few will do */
+        c->frame_count = guessed ? c->frame_count : c->page_count;
+        c->flags |= BS_CAPTURE_CONTINUE;
+        CHECK(c->frame_count <= FRAMES);
+    }
     if (result < 0 && (flags & BS_CAPTURE_LIVE)) {
+        c->page_count = 0;
         return; /* a mapping can vanish before it is tracked: nothing is forgotten */
     }
     CHECK(result == 0);
@@ -102,9 +148,10 @@ static void compare(pid_t pid, const struct bs_capture *c) {
     CHECK(differences == 0);
 }
 
-static void attach_to(const char *victims, const char *name, const char *first, const char *second) {
-    char path[4096];
-    snprintf(path, sizeof path, "%s/%s", victims, name);
+static void attach_to(const char *victims, const struct plan *plan) {
+    char path[4096], number[32];
+    snprintf(path, sizeof path, "%s/%s", victims, plan->victim);
+    snprintf(number, sizeof number, "%" PRIu64, next_random() % 1000000 + 1);
     int started[2]; /* closed by exec */
     CHECK_OK(pipe2(started, O_CLOEXEC));
     pid_t child = fork();
@@ -112,7 +159,7 @@ static void attach_to(const char *victims, const char *name, const char *first, 
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         int nowhere = open("/dev/null", O_WRONLY);
         dup2(nowhere, STDOUT_FILENO);
-        execl(path, name, first, second, (char *) NULL);
+        execl(path, plan->victim, number, plan->steps, (char *) NULL);
         _exit(127);
     }
     close(started[1]);
@@ -121,23 +168,28 @@ static void attach_to(const char *victims, const char *name, const char *first, 
     sleep_us(20000 + next_random() % 100000);
     bs_process *process;
     struct bs_event event;
-    struct bs_capture c;
+    struct bs_capture c = {0};
     uint64_t interrupted;
     CHECK_OK(bs_process_attach(child, &process));
     CHECK_OK(bs_process_track(process, &interrupted));
     CHECK_OK(bs_process_resume(process, 0));
     memset(mirrored, 0, sizeof mirrored);
+    taken_count = 0;
     madvise(mirror, SLOTS * BS_PAGE_SIZE, MADV_DONTNEED);
     for (int i = 0; i < LIVE_ROUNDS; i++) {
         capture(process, BS_CAPTURE_LIVE, &c);
     }
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < plan->comparisons; i++) {
+        for (uint64_t captures = next_random() % CAPTURES_AT_MOST; captures > 0; captures--) {
+            uint64_t longest = next_random() % 8 == 0 ? 12 * plan->apart_ns : plan->apart_ns;
+            CHECK_OK(bs_process_wait(process, now_after(next_random() % longest), &event));
+            CHECK(event.kind == BS_EVENT_NONE);
+            capture(process, 0, &c);
+        }
         CHECK_OK(bs_process_halt(process));
         capture(process, 0, &c);
         compare(child, &c);
         CHECK_OK(bs_process_resume(process, 0));
-        CHECK_OK(bs_process_wait(process, now_after(next_random() % 20000000), &event));
-        CHECK(event.kind == BS_EVENT_NONE);
     }
     CHECK_OK(bs_process_kill(process));
     bs_process_close(process);
@@ -156,7 +208,9 @@ int main(int argc, char **argv) {
         frames[i] = (uint64_t) (uintptr_t) arena + i * BS_PAGE_SIZE;
     }
     for (int round = 0; round < ROUNDS; round++) {
-        attach_to(victims, round % 2 ? "layout" : "writers", "9", "100000");
+        for (size_t i = 0; i < sizeof plans / sizeof *plans; i++) {
+            attach_to(victims, plans + i);
+        }
     }
     PASSED("live captures");
     return 0;

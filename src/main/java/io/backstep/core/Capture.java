@@ -18,6 +18,7 @@ public final class Capture implements AutoCloseable {
     private boolean live;
     private ExecutionState state;
     private long framesNeeded;
+    private boolean needGuessed;
     private long trackedPages;
     private long atNs;
     private long pauseNs;
@@ -97,8 +98,14 @@ public final class Capture implements AutoCloseable {
         return framesNeeded;
     }
 
-    public void framesNeeded(long count) {
+    /** Out: whether that number is a guess of a target that still runs, for which nothing need be given up. */
+    public boolean isNeedGuessed() {
+        return needGuessed;
+    }
+
+    public void framesNeeded(long count, boolean guessed) {
         framesNeeded = count;
+        needGuessed = guessed;
     }
 
     /** Out: pages of the target that have content of their own. */
@@ -152,6 +159,7 @@ public final class Capture implements AutoCloseable {
         saved.clear();
         lostPages = 0;
         framesNeeded = 0;
+        needGuessed = false;
         trackedPages = 0;
         atNs = 0;
         pauseNs = 0;

@@ -44,8 +44,8 @@ public interface Target extends AutoCloseable {
      * target runs on (or stays halted).
      *
      * @return false if there were too few frames: the call must be repeated with {@link Capture#framesNeeded()} frames or
-     *     given up by {@link #abandonCapture()}. When it says so first, the target may still run and the number be a
-     *     guess: repeated with fewer, the capture goes on, and says so again if they are too few.
+     *     given up by {@link #abandonCapture()}. As long as that number is guessed the target runs: repeated with fewer, the
+     *     capture goes on, and says so again if they are too few.
      * @throws BackstepException the target runs on as it was, and no page is forgotten: the next capture has them.
      */
     boolean capture(Capture capture);

@@ -159,16 +159,15 @@ final class Captures implements AutoCloseable {
         target.commit(store.checkpoints().get(0).state());
     }
 
-    /** What a target asks for first may be a guess, from before its pause, for which no history is given up. */
+    /** For what is a guess, from before the pause, no history is given up. */
     private void into(Capture wanted) {
-        boolean isGuess = true;
         while (!target.capture(wanted)) {
+            boolean isGuess = wanted.isNeedGuessed();
             if (!supply(wanted.frames(), wanted.framesNeeded(), !isGuess) && !isGuess) {
                 target.abandonCapture();
                 throw new BackstepException(Reason.OUT_OF_BUDGET, "a capture needs " + wanted.framesNeeded()
                         + " pages, more than is left of the memory budget of " + store.budgetBytes() + " bytes");
             }
-            isGuess = false;
         }
     }
 

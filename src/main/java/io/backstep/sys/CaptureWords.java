@@ -47,12 +47,13 @@ public final class CaptureWords extends NativeWords {
         word(PREDICTED_COUNT, capture.predicted().rangeCount());
     }
 
-    /** What the library says that it needs, after it asked for more frames. */
-    long framesNeeded() {
-        return word(PAGE_COUNT);
-    }
-
-    void answer(Capture capture) {
+    /** Fills a capture in by what the library answered. Returns false if it needs more frames. */
+    boolean answer(Capture capture, int result) {
+        Codes.check(result);
+        if (result != 0) {
+            capture.framesNeeded(word(PAGE_COUNT), result == Codes.FRAMES_AHEAD);
+            return false;
+        }
         capture.pages().copyFrom(word(PAGES), word(PAGE_COUNT));
         capture.trackedPages(word(HELD_PAGES));
         capture.atNs(word(AT_NS));
@@ -61,6 +62,7 @@ public final class CaptureWords extends NativeWords {
         for (int i = 0; i < PHASES.length; i++) {
             capture.phaseNs(PHASES[i], word(PHASE_NS + i));
         }
+        return true;
     }
 
     /** The pages that have content of their own. */

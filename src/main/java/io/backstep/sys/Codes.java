@@ -6,7 +6,7 @@ import io.backstep.core.BackstepException.Reason;
 
 /** The negative results of the native library as exceptions. */
 final class Codes {
-    static final int MORE_FRAMES = 1;
+    static final int FRAMES_AHEAD = 2;
 
     private static final int GONE = -10001;
     private static final int ERROR_FIRST = -10002;

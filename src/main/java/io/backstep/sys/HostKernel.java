@@ -48,7 +48,7 @@ final class HostKernel {
 
     List<Facility> facilities() {
         return List.of(userfaultfd(), writeProtect(), pagemapScan(), procmapQuery(),
-                ptrace(), processVm(), pidfdGetfd(), kcmp());
+                ptrace(), processVm(), pidfdGetfd(), kcmp(), realTime());
     }
 
     private Facility userfaultfd() {
@@ -118,6 +118,13 @@ final class HostKernel {
         return new Facility("kcmp", word == 0 ? State.OK : State.LIMITED, detail(word, "works"), false,
                 "descriptors are fetched anew at each capture, and a rollback opens them anew: longer pauses",
                 "a kernel with CONFIG_KCMP; " + CONTAINER);
+    }
+
+    private Facility realTime() {
+        long word = words.word(HostWords.REAL_TIME);
+        return new Facility("real-time priority", word == 0 ? State.OK : State.LIMITED, detail(word, "works"), false,
+                "one pause in a hundred takes milliseconds longer: another thread gets the processor of the one that captures",
+                "CAP_SYS_NICE, or a limit of at least 1 (ulimit -r 1, LimitRTPRIO=1)");
     }
 
     private static State stateOf(long word) {

@@ -15,7 +15,8 @@ final class HostWords extends NativeWords {
     static final int KCMP = PIDFD_GETFD + 1;
     static final int PTRACE = KCMP + 1;
     static final int PROCESS_VM = PTRACE + 1;
-    private static final int WORDS = PROCESS_VM + 1;
+    static final int REAL_TIME = PROCESS_VM + 1;
+    private static final int WORDS = REAL_TIME + 1;
 
     HostWords() {
         super(WORDS);

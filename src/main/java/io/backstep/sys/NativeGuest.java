@@ -64,12 +64,7 @@ public final class NativeGuest implements AutoCloseable {
     /** Returns false when the capture needs more frames; then goOn must be true the next time. */
     public boolean capture(Capture capture, CaptureWords words, boolean goOn) {
         words.ask(capture, goOn);
-        if (Codes.check(LibBackstep.bs_guest_capture(handle, words.address())) == Codes.MORE_FRAMES) {
-            capture.framesNeeded(words.framesNeeded());
-            return false;
-        }
-        words.answer(capture);
-        return true;
+        return words.answer(capture, LibBackstep.bs_guest_capture(handle, words.address()));
     }
 
     /** Gives the last capture up, also one that was complete: its pages are part of the next one. */

@@ -113,12 +113,7 @@ public final class NativeProcess implements AutoCloseable {
     /** One pause. Returns false when the capture needs more frames; then goOn must be true the next time. */
     public boolean capture(Capture capture, CaptureWords words, boolean goOn) {
         words.ask(capture, goOn);
-        if (Codes.check(LibBackstep.bs_process_capture(handle, words.address())) == Codes.MORE_FRAMES) {
-            capture.framesNeeded(words.framesNeeded());
-            return false;
-        }
-        words.answer(capture);
-        return true;
+        return words.answer(capture, LibBackstep.bs_process_capture(handle, words.address()));
     }
 
     public void abandonCapture() {

@@ -13,7 +13,7 @@ class CaptureTest {
             capture.frames().add(4096);
             capture.pages().add(1);
             capture.dropped().add(2, 3);
-            capture.framesNeeded(4);
+            capture.framesNeeded(4, true);
             capture.trackedPages(5);
             capture.atNs(6);
             capture.pauseNs(7);

@@ -35,7 +35,8 @@ class HostKernelTest {
         "pidfd_getfd, 6, MISSING",
         "kcmp, 7, LIMITED",
         "ptrace of own children, 8, MISSING",
-        "process_vm_readv, 9, MISSING"
+        "process_vm_readv, 9, MISSING",
+        "real-time priority, 10, LIMITED"
     })
     void shouldTellWhatIsMissingByItsErrno(String name, int word, State state) {
         words.word(word, -38);

@@ -423,7 +423,7 @@ public final class FakeTarget implements Target {
         }
         waitsForFrames = capture.frames().size() < written.size();
         if (waitsForFrames) {
-            capture.framesNeeded(written.size());
+            capture.framesNeeded(written.size(), false);
             return false;
         }
         frames.clear();

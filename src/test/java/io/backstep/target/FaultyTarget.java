@@ -114,7 +114,7 @@ public final class FaultyTarget implements Target {
         if (fails(Failure.CAPTURE_SHORT) && !takeMarks(capture.isLive())) {
             wasShort = true;
             capture.clearResults();
-            capture.framesNeeded(marks.framesNeeded());
+            capture.framesNeeded(marks.framesNeeded(), marks.isNeedGuessed());
             return false;
         }
         boolean done = inner.capture(capture);
