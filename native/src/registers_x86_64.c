@@ -21,6 +21,8 @@
 #define ERESTARTNOINTR 513
 #define ERESTART_RESTARTBLOCK 516
 
+#define SYSCALL_SIZE 2 /* bytes of code */
+
 int bs_registers_get(pid_t tid, struct user_regs_struct *registers) {
     struct iovec vector = {registers, sizeof *registers};
     if (ptrace(PTRACE_GETREGSET, tid, (void *) NT_PRSTATUS, &vector) < 0) {
@@ -60,6 +62,21 @@ bool bs_registers_in_fault(pid_t tid) {
     return bs_registers_get(tid, &registers) < 0 || (registers.eflags & RESUME_FLAG) != 0;
 }
 
+/*
+ * A thread that goes on from such a stop is made to call for the resumption by the kernel; stopped again before it has,
+ * it stands at that call in user mode. Nobody else makes it.
+ */
+static void take_back_resumption(pid_t tid, struct user_regs_struct *registers) {
+    unsigned char code[SYSCALL_SIZE];
+    struct iovec here = {code, sizeof code}, there = {(void *) (uintptr_t) registers->rip, sizeof code};
+    if (registers->rax == SYS_restart_syscall && process_vm_readv(tid, &here, 1, &there, 1, 0) == sizeof code &&
+        bs_registers_at_gadget(code)) {
+        registers->rip += sizeof code;
+        registers->rax = (unsigned long long) -ERESTART_RESTARTBLOCK;
+        registers->orig_rax = (int64_t) registers->orig_rax < 0 ? SYS_restart_syscall : registers->orig_rax;
+    }
+}
+
 static void begin_call_anew(struct user_regs_struct *registers, uint64_t call) {
     if (!waits(registers)) {
         return;
@@ -93,6 +110,7 @@ int bs_registers_save(const struct bs_thread *thread, struct bs_vector *blob) {
     if ((result = bs_rseq_save(tid, state)) < 0) {
         return result;
     }
+    take_back_resumption(tid, &state->registers);
     begin_call_anew(&state->registers, thread->call);
     state->xstate_size = (vector.iov_len + 7) & ~7ULL;
     blob->size = start + sizeof *state + state->xstate_size;

@@ -4,7 +4,6 @@ package io.backstep.engine;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.channels.FileChannel;
-import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -34,6 +33,7 @@ import io.backstep.retain.KeepLast;
 import io.backstep.store.CheckpointStore;
 import io.backstep.store.Redundancy;
 import io.backstep.sys.Inheritance;
+import io.backstep.target.Descriptors;
 import io.backstep.target.FaultyTarget;
 import io.backstep.target.FaultyTarget.Failure;
 import io.backstep.target.process.ProcessImage;
@@ -166,16 +166,13 @@ final class RandomRollbacks {
     }
 
     /** What our descriptors lead to that has to do with victims, and how many there are of each. */
-    private static Map<String, Long> openDescriptors() throws IOException {
+    private static Map<String, Long> openDescriptors() {
         Map<String, Long> kinds = new TreeMap<>();
-        try (DirectoryStream<Path> links = Files.newDirectoryStream(Path.of("/proc/self/fd"))) {
-            for (Path link : links) {
-                String leadsTo = Files.isSymbolicLink(link) ? Files.readSymbolicLink(link).toString() : "";
-                boolean isOfJvm = leadsTo.endsWith(".jar") || leadsTo.startsWith("/sys/fs/cgroup/")
-                        || leadsTo.equals("/proc/" + ProcessHandle.current().pid() + "/fd");
-                if (!isOfJvm) {
-                    kinds.merge(leadsTo.replaceAll("\\d+", "N"), 1L, Long::sum);
-                }
+        for (String path : Descriptors.open()) {
+            boolean isOfJvm = path.endsWith(".jar") || path.startsWith("/sys/fs/cgroup/")
+                    || path.equals("/proc/" + ProcessHandle.current().pid() + "/fd");
+            if (!isOfJvm) {
+                kinds.merge(path.replaceAll("\\d+", "N"), 1L, Long::sum);
             }
         }
         return kinds;

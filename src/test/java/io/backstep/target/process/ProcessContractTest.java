@@ -8,11 +8,11 @@ import java.io.IOException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.SortedMap;
 import java.util.function.LongSupplier;
 
+import io.backstep.target.Descriptors;
 import io.backstep.target.ProgramContractTest;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.io.TempDir;
@@ -88,18 +88,8 @@ abstract class ProcessContractTest extends ProgramContractTest {
     /** Descriptors that lead to the process, or were made for it. */
     @Override
     protected void assertNothingIsLeft() {
-        List<String> left = new ArrayList<>();
-        try (DirectoryStream<Path> links = Files.newDirectoryStream(Path.of("/proc/self/fd"))) {
-            for (Path link : links) {
-                String leadsTo = Files.isSymbolicLink(link) ? Files.readSymbolicLink(link).toString() : "";
-                if (leadsTo.startsWith("/proc/" + pid) || leadsTo.contains("userfaultfd") || leadsTo.contains("pidfd")
-                        || leadsTo.equals(output().toString())) {
-                    left.add(leadsTo);
-                }
-            }
-        } catch (IOException e) {
-            throw new IllegalStateException(e);
-        }
+        List<String> left = Descriptors.open().stream().filter(path -> path.startsWith("/proc/" + pid)
+                || path.contains("userfaultfd") || path.contains("pidfd") || path.equals(output().toString())).toList();
         assertEquals(List.of(), left);
         assertFalse(Thread.getAllStackTraces().keySet().stream().anyMatch(t -> t.getName().startsWith("backstep-")));
     }

@@ -16,6 +16,7 @@ import java.util.function.LongSupplier;
 
 import io.backstep.core.Discipline;
 import io.backstep.core.Target;
+import io.backstep.target.Descriptors;
 import io.backstep.target.TargetContractTest;
 import io.backstep.vm.GuestSetup;
 import io.backstep.vm.GuestVm;
@@ -91,27 +92,13 @@ class VmContractIT extends TargetContractTest {
 
     @Override
     protected void assertNothingIsLeft() {
-        List<String> left = new ArrayList<>();
-        addLinks(left);
+        List<String> left = new ArrayList<>(Descriptors.open().stream().filter(path -> path.startsWith("/proc/" + guest.pid())
+                || path.contains("userfaultfd") || path.contains("backstep-standby")).toList());
         try (DirectoryStream<Path> exchanged = Files.newDirectoryStream(exchange)) {
             exchanged.forEach(path -> left.add(path.toString()));
         } catch (IOException e) {
             throw new IllegalStateException(e);
         }
         assertEquals(List.of(), left);
-    }
-
-    private void addLinks(List<String> left) {
-        try (DirectoryStream<Path> links = Files.newDirectoryStream(Path.of("/proc/self/fd"))) {
-            for (Path link : links) {
-                String leadsTo = Files.isSymbolicLink(link) ? Files.readSymbolicLink(link).toString() : "";
-                if (leadsTo.startsWith("/proc/" + guest.pid()) || leadsTo.contains("userfaultfd")
-                        || leadsTo.contains("backstep-standby")) {
-                    left.add(leadsTo);
-                }
-            }
-        } catch (IOException e) {
-            throw new IllegalStateException(e);
-        }
     }
 }
