@@ -273,7 +273,7 @@ int bs_held_register(struct bs_process *p, const struct bs_mapping *mapping);
 int bs_held_scan(struct bs_process *p);
 int bs_held_check(struct bs_process *p);
 
-/* layout.c */
+/* layout.c, layout_restore.c */
 int bs_layout_open(struct bs_process *p);
 int bs_layout_read(struct bs_process *p, struct bs_vector *into);
 int bs_layout_adopt(struct bs_process *p); /* takes over what was read, and registers what is new */
