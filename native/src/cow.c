@@ -117,6 +117,15 @@ void bs_cow_release(struct bs_cow *cow) {
     }
 }
 
+void bs_cow_settle(struct bs_cow *cow) {
+    bool locked = cow->locked;
+    bs_cow_hold(cow);
+    bs_cow_serve_all(cow);
+    if (!locked) {
+        bs_cow_release(cow);
+    }
+}
+
 /* ---- areas ----------------------------------------------------------------------------------------------------- */
 
 static size_t area_count(const struct bs_cow *cow) {

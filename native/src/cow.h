@@ -130,6 +130,8 @@ int bs_cow_scan(struct bs_cow *cow);
 void bs_cow_urgent(struct bs_cow *cow, bool urgent); /* held writes must not wait for the caller */
 void bs_cow_hold(struct bs_cow *cow);                /* no held write is half dealt with, until bs_cow_release */
 void bs_cow_release(struct bs_cow *cow);
+/* Before a scan that a rollback relies on: whoever stands now has left the wait for a write, which could be served later. */
+void bs_cow_settle(struct bs_cow *cow);
 
 /* After a scan, in a pause: adds to pages those that are to be copied, and left open. */
 int bs_cow_choose(struct bs_cow *cow, const struct bs_vector *predicted, struct bs_vector *pages);
@@ -164,6 +166,8 @@ int bs_cow_protect(struct bs_cow *cow, uint64_t first, uint64_t end, bool on);
 void bs_cow_nudge(const struct bs_cow *cow); /* it shall look again */
 /* Hears of all that was given back up to now. Under the lock. */
 void bs_cow_take_in(struct bs_cow *cow);
+/* Serves all held writes that were told of until now. Under the lock. */
+void bs_cow_serve_all(struct bs_cow *cow);
 
 /* ---- cow_frames.c: frames that are free, under the lock -------------------------------------------------------------- */
 

@@ -218,6 +218,16 @@ static bool is_message_waiting(const struct bs_cow *cow) {
     return cow->waiting.size > 0 || poll(&message, 1, 0) > 0;
 }
 
+static bool serve_if_possible(struct bs_cow *cow) {
+    bool frames = bs_cow_pool_size(cow) > 0 || (is_message_waiting(cow) && bs_cow_add_overflow(cow));
+    return frames && serve_some(cow);
+}
+
+void bs_cow_serve_all(struct bs_cow *cow) {
+    while (serve_if_possible(cow)) {
+    }
+}
+
 static void *handle(void *argument) {
     struct bs_cow *cow = argument;
     pthread_mutex_lock(&cow->lock);
@@ -227,7 +237,7 @@ static void *handle(void *argument) {
             pthread_cond_wait(&cow->fed, &cow->lock);
             continue;
         }
-        bool served = (bs_cow_pool_size(cow) > 0 || (is_message_waiting(cow) && bs_cow_add_overflow(cow))) && serve_some(cow);
+        bool served = serve_if_possible(cow);
         if (bs_cow_pool_size(cow) < cow->low && !cow->urgent) {
             ask_for_frames(cow);
         }

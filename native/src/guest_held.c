@@ -129,6 +129,7 @@ static int scan(bs_guest *g) {
 
 int bs_guest_look_back_held(bs_guest *g, struct bs_restore *restore) {
     g->chosen.size = 0;
+    bs_cow_settle(g->cow);
     int result = scan(g);
     if (result < 0 || (result = bs_cow_find_open(g->cow, &g->chosen)) < 0) {
         return result;

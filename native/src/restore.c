@@ -98,6 +98,9 @@ static void tell(const struct bs_process *p, struct bs_restore *restore) {
 
 int bs_process_look_back(bs_process *p, struct bs_restore *restore) {
     int result = bs_process_halt(p);
+    if (result == 0 && p->cow) {
+        bs_cow_settle(p->cow);
+    }
     if (result < 0 || (result = bs_track_all(p)) < 0 || (result = find_dirty(p)) < 0) {
         return result;
     }

@@ -441,6 +441,44 @@ static void should_refuse_a_rollback_behind_memory_given_back(void) {
     PASSED("a rollback behind it is refused");
 }
 
+static size_t count_heard(void) {
+    bs_cow_lock(process->cow);
+    size_t count = bs_numbers_count(&process->cow->waiting);
+    pthread_mutex_unlock(&process->cow->lock);
+    return count;
+}
+
+/* Held writes that the thread which saves pages has heard of and not served when the writers are stopped. */
+static void should_open_nothing_behind_a_look_back(void) {
+    struct bs_restore restore;
+    uint64_t next = FRAMES / 2 + 4, limit = now_after(PATIENCE_NS);
+    begin(4);
+    capture();
+    CHECK_OK(bs_process_resume(process, 0));
+    give_order(THREADS, 0, 1000);
+    while (count_heard() == 0) {
+        CHECK(bs_now_ns() < limit && next < FRAMES);
+        if (bs_cow_pooled(process->cow) == 0) {
+            CHECK_OK(bs_cow_feed(process->cow, (uint64_t) (uintptr_t) (frames + next++), 1, 0));
+        }
+        CHECK_OK(bs_process_wait(process, now_after(1000000), &event));
+    }
+    bs_cow_hold(process->cow);
+    CHECK_OK(bs_process_halt(process));
+    CHECK_OK(bs_process_look_back(process, &restore));
+    size_t told = bs_ranges_pages(&process->dirty);
+    bs_cow_release(process->cow);
+    bs_cow_urgent(process->cow, true);
+    while (count_heard() > 0) {
+        CHECK(bs_now_ns() < limit);
+        sched_yield();
+    }
+    CHECK_OK(bs_process_restore_begin(process, c.state, &restore));
+    CHECK(bs_ranges_pages(&process->dirty) == told);
+    end();
+    PASSED("nothing is opened behind a look back");
+}
+
 static void should_leave_children_alone(void) {
     begin(PAGES);
     capture();
@@ -581,6 +619,7 @@ int main(int argc, char **argv) {
     should_tell_that_marks_were_left_behind();
     should_save_ahead_only_what_is_registered();
     should_refuse_a_rollback_behind_memory_given_back();
+    should_open_nothing_behind_a_look_back();
     should_leave_children_alone();
     should_let_waiting_writers_go_when_it_ends();
     should_leave_predicted_pages_open();
