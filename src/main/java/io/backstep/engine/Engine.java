@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.backstep.engine;
 
-import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
-import java.util.Locale;
 import java.util.OptionalLong;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;
@@ -17,16 +15,11 @@ import io.backstep.core.Checkpoint;
 import io.backstep.core.ExecutionState;
 import io.backstep.core.Fault;
 import io.backstep.core.FaultPlan;
-import io.backstep.core.Pages;
 import io.backstep.core.Target;
 import io.backstep.core.TargetEvent;
-import io.backstep.retain.KeepCoverage;
 import io.backstep.retain.LatencyObservations;
-import io.backstep.retain.Outlook;
 import io.backstep.retain.Retention;
-import io.backstep.retain.Workload;
 import io.backstep.store.CheckpointStore;
-import io.backstep.store.IntegrityCounts;
 import org.HdrHistogram.Histogram;
 import org.agrona.concurrent.Agent;
 
@@ -38,7 +31,6 @@ import org.agrona.concurrent.Agent;
  */
 public final class Engine implements Agent, AutoCloseable {
     private static final long LOOK_INTERVAL_NS = 1_000_000_000L;
-    private static final long FORESEEN_AFTER = 16;
     private static final double NS_PER_MS = 1e6;
 
     private final EngineOptions options;
@@ -52,24 +44,21 @@ public final class Engine implements Agent, AutoCloseable {
     private final Keeping keeping;
     private final Lessons lessons;
     private final Pace pace;
-    private final Executor beside;
-    private final CoverageWatch coverage = new CoverageWatch();
     private final Recovery recovery;
     private final Forecast forecast;
     private final Captures captures;
     private final Rollbacks rollbacks;
     private final Scrubbing scrubbing;
+    private final Warnings warnings;
+    private final Accounts accounts;
     private final TargetEvent event = new TargetEvent();
     private final EngineRequests requests = new EngineRequests(this::isDone, this::wake);
     private final long endNs;
     private volatile boolean done;
     private boolean isProtecting;
     private boolean closed;
-    private CompletableFuture<Double> neededBytes;
-    private boolean foreseen;
     private long intervalNs;
     private long nextLookNs;
-    private long newsTold;
     private long endedNs;
     private RunRecord.Exit exit = RunRecord.Exit.NONE;
     private BackstepException broken;
@@ -90,7 +79,6 @@ public final class Engine implements Agent, AutoCloseable {
         this.target = target;
         this.listener = listener;
         this.clock = clock;
-        this.beside = beside;
         Deque<ExecutionState> states = Captures.newStateQueue();
         store = new CheckpointStore(budgetBytes, options.redundancy(), states::addLast);
         timer = new IntervalTimer(options.intervalNs());
@@ -104,6 +92,9 @@ public final class Engine implements Agent, AutoCloseable {
         captures = new Captures(target, store, keeping, forecast, log, states);
         rollbacks = new Rollbacks(target, store, log, listener, clock);
         scrubbing = new Scrubbing(options.scrubNs(), store);
+        CoverageWatch coverage = new CoverageWatch();
+        warnings = new Warnings(log, listener, store, keeping, captures, coverage, beside);
+        accounts = new Accounts(options, target, store, log, timer, keeping, coverage, pace, forecast);
         strikes = new Strikes(faults, target, log, listener, clock);
         long now = clock.getAsLong();
         endNs = options.durationNs() > Long.MAX_VALUE - now ? Long.MAX_VALUE : now + options.durationNs();
@@ -180,7 +171,7 @@ public final class Engine implements Agent, AutoCloseable {
             look(now);
         } else if (isProtecting && scrubbing.isDue(now)) {
             scrubbing.work(now);
-            tellBroken();
+            warnings.tellBroken();
         } else {
             target.await(nextDeadline(now), event);
             stockUp();
@@ -210,8 +201,7 @@ public final class Engine implements Agent, AutoCloseable {
         try {
             captures.take();
             adapt();
-            tellHistoryDropped();
-            tellBroken();
+            warnings.captured(clock.getAsLong(), intervalNs);
         } catch (BackstepException e) {
             captureFailed(e);
         }
@@ -226,43 +216,6 @@ public final class Engine implements Agent, AutoCloseable {
             recovery.interval(intervalNs);
         }
         keeping.captured(intervalNs);
-        if (!foreseen && log.taken() >= FORESEEN_AFTER) {
-            foreseen = true;
-            foresee();
-        }
-        if (neededBytes != null && neededBytes.isDone()) {
-            tellForeseen(neededBytes.join());
-            neededBytes = null;
-        }
-        tellCoverage();
-    }
-
-    /** What will be short is known early, but not before it is known how much is written. */
-    private void foresee() {
-        double pagesPerSecond = log.writtenPerSecond(clock.getAsLong());
-        Workload workload = new Workload(Pages.PAGE_SIZE * pagesPerSecond, Pages.toBytes(log.trackedPages()), 0, 0);
-        double mirrorBytes = store.mirrorBytes();
-        Retention present = keeping.present();
-        long ofIntervalNs = intervalNs;
-        neededBytes = CompletableFuture.supplyAsync(
-                () -> mirrorBytes + workload.mostUndoBytes(present, ofIntervalNs), beside);
-    }
-
-    private void tellForeseen(double bytes) {
-        if (bytes > store.budgetBytes()) {
-            warn(String.format(Locale.ROOT, "the memory budget of %d bytes will not do: what is to be kept (%s) needs "
-                    + "about %.0f bytes, if the target writes on as until now", store.budgetBytes(), keeping, bytes));
-        }
-    }
-
-    private void tellCoverage() {
-        if (keeping.present() instanceof KeepCoverage keep) {
-            String change = coverage.captured(keep, store.checkpoints(), captures.takeHistoryShortened());
-            if (change != null) {
-                log.warned(change);
-                listener.coverageChanged(change);
-            }
-        }
     }
 
     private void stockUp() {
@@ -271,38 +224,17 @@ public final class Engine implements Agent, AutoCloseable {
         }
         try {
             captures.stockUp();
-            tellHistoryDropped();
+            warnings.tellHistoryDropped();
         } catch (BackstepException e) {
             stopProtecting(e.getMessage());
         }
-    }
-
-    private void tellHistoryDropped() {
-        if (!(keeping.present() instanceof KeepCoverage) && captures.takeHistoryShortened()) {
-            warn("the memory budget of " + store.budgetBytes()
-                    + " bytes is used up: older checkpoints were dropped early");
-        }
-        if (captures.lostPages() > 0) {
-            warn("memory was given back before it was saved: the checkpoints before that are gone; --capture copy keeps "
-                    + "them");
-        }
-    }
-
-    private void tellBroken() {
-        if (store.newsCount() == newsTold) {
-            return;
-        }
-        newsTold = store.newsCount();
-        IntegrityCounts found = store.integrity();
-        warn("memory that holds checkpoints was struck: " + found.broken() + " places so far, " + found.repaired()
-                + " repaired, " + found.checkpointsLost() + " checkpoints lost");
     }
 
     private void captureFailed(BackstepException e) {
         switch (e.reason()) {
             case OVERTAKEN, GONE -> { } // awaiting the target tells what came first
             case OUT_OF_BUDGET, UNFIT -> stopProtecting(e.getMessage());
-            default -> warn("a capture failed, the checkpoint before it stays: " + e.getMessage());
+            default -> warnings.tell("a capture failed, the checkpoint before it stays: " + e.getMessage());
         }
     }
 
@@ -312,7 +244,7 @@ public final class Engine implements Agent, AutoCloseable {
         recovery.reset();
         target.stopTracking();
         store.clear();
-        warn("protection has stopped, the target runs on without it: " + why);
+        warnings.tell("protection has stopped, the target runs on without it: " + why);
     }
 
     /* ---- events ---- */
@@ -364,13 +296,13 @@ public final class Engine implements Agent, AutoCloseable {
         }
         tell(detection, detail, told);
         if (restless != null) {
-            warn("no rollback: " + restless.getMessage());
+            warnings.tell("no rollback: " + restless.getMessage());
         } else if (!restored) {
             String meaning = recovery.giveUp();
             lessons.settle();
             listener.gaveUp(detail);
             if (!meaning.isEmpty()) {
-                warn(meaning);
+                warnings.tell(meaning);
             }
         }
     }
@@ -408,7 +340,7 @@ public final class Engine implements Agent, AutoCloseable {
         strikes.tell();
         listener.errorDetected(detection, detail);
         log.rollbacksSince(rollbacksTold).forEach(listener::rolledBack);
-        tellBroken();
+        warnings.tellBroken();
     }
 
     /** Tries the checkpoints that are left to try, each time the one most worth it. */
@@ -465,7 +397,7 @@ public final class Engine implements Agent, AutoCloseable {
         if (e.reason() == Reason.GONE || e.reason() == Reason.OVERTAKEN) {
             return; // awaiting the target tells what came first
         }
-        warn("a fault was not injected: " + e.getMessage());
+        warnings.tell("a fault was not injected: " + e.getMessage());
         target.resume();
     }
 
@@ -585,43 +517,13 @@ public final class Engine implements Agent, AutoCloseable {
     /* ---- looking and telling ---- */
 
     private void look(long now) {
-        target.unprotected().forEach(use -> warn("not restored by a rollback: " + use));
+        target.unprotected().forEach(use -> warnings.tell("not restored by a rollback: " + use));
         nextLookNs = now + LOOK_INTERVAL_NS;
-    }
-
-    private void warn(String text) {
-        if (log.warned(text)) {
-            listener.warning(text);
-        }
     }
 
     /** How the run stands, for the engine's thread. */
     public StatusSnapshot status() {
-        RunRecord.Pacing pacing = pace == null ? pacing(clock.getAsLong())
-                : new RunRecord.Pacing(options.overhead(), pace.lately(), pace.reason().key());
-        return log.snapshot(clock.getAsLong(), intervalNs / NS_PER_MS, store.checkpoints().size(), target.heldBytes(),
-                pacing, retained(keeping.knownOutlook()));
-    }
-
-    /** Of all the run. */
-    private RunRecord.Pacing pacing(long nowNs) {
-        double overhead = log.taken() < 2 ? Double.NaN : log.costsNs() / (nowNs - log.startNs());
-        return new RunRecord.Pacing(pace == null ? Double.NaN : options.overhead(), overhead,
-                pace == null ? null : pace.reason().key());
-    }
-
-    private RunRecord.Retained retained(Outlook outlook) {
-        List<Checkpoint> kept = store.checkpoints();
-        double historyMs = kept.isEmpty() ? 0 : (store.newest().atNs() - kept.get(0).atNs()) / NS_PER_MS;
-        Retention present = keeping.present();
-        double longestMs = present.longestNs(intervalNs) / NS_PER_MS;
-        if (!(present instanceof KeepCoverage keep)) {
-            return new RunRecord.Retained(present.toString(), null, -1, Double.NaN, Double.NaN, Double.NaN, Double.NaN,
-                    0, kept.size(), historyMs, longestMs);
-        }
-        return new RunRecord.Retained(keep.policy(), keep.latency().toString(), keeping.observed(), keep.coverage(),
-                outlook == null ? Double.NaN : outlook.coverage(), keep.coverageOf(kept), coverage.least(),
-                coverage.shortages(), kept.size(), historyMs, longestMs);
+        return accounts.status(clock.getAsLong(), intervalNs);
     }
 
     /** The kept checkpoints, oldest first, for the engine's thread. */
@@ -631,29 +533,12 @@ public final class Engine implements Agent, AutoCloseable {
 
     /** All that is told of the run. For the engine's thread, until {@link #close()}. */
     public RunRecord record(String version) {
-        long end = done ? endedNs : clock.getAsLong();
-        return new RunRecord(version, RunRecord.Host.here(),
-                new RunRecord.TargetName(target.kind(), target.name(), target.pid()),
-                new RunRecord.Settings(intervalNs / NS_PER_MS, options.discipline().key(), options.prediction().key()),
-                pacing(end), retained(keeping.outlook()), log.sinceStartMs(end),
-                log.checkpointCounts(timer.skipped(), store.checkpoints().size()), log.pauseTimes(), log.pageCounts(forecast.score()),
-                new RunRecord.MemoryBytes(
-                        store.mirrorBytes(), store.undoBytes(), store.peakBytes(), log.peakHeldBytes()),
-                integrity(),
-                log.events(), exit, log.warnings());
+        return accounts.record(version, done ? endedNs : clock.getAsLong(), intervalNs, exit);
     }
 
     /** Copies of all that was recorded value by value, with names and units as tags. As {@link #record(String)}. */
     public List<Histogram> histograms() {
-        List<Histogram> all = new ArrayList<>(log.histograms());
-        all.addAll(forecast.histograms());
-        return all;
-    }
-
-    private RunRecord.Integrity integrity() {
-        IntegrityCounts found = store.integrity();
-        return new RunRecord.Integrity(options.redundancy().key(), found.checked(), found.broken(), found.repaired(),
-                found.checkpointsLost());
+        return accounts.histograms();
     }
 
     /** Why the target had to be killed, or null. */
