@@ -33,6 +33,7 @@ public final class GuestSetup {
     private boolean hasPvpanic = true;
     private boolean hasWatchdog;
     private String panicAction = "pause";
+    private boolean hasOwnMounts;
     private String victim = "idle";
     private final List<String> options = new ArrayList<>();
 
@@ -105,6 +106,12 @@ public final class GuestSetup {
         return this;
     }
 
+    /** QEMU has a mount namespace of its own, as in a container. */
+    public GuestSetup ownMounts() {
+        hasOwnMounts = true;
+        return this;
+    }
+
     /** The victim that runs as soon as the guest is up, and its arguments. */
     public GuestSetup victim(String name, Object... arguments) {
         StringBuilder words = new StringBuilder(name);
@@ -143,7 +150,8 @@ public final class GuestSetup {
     List<String> command(Path directory, LinePort monitor, LinePort console, LinePort control, LinePort beats) {
         boolean isMicrovm = machine.equals("microvm");
         String bus = isMicrovm ? "device" : "pci";
-        List<String> words = new ArrayList<>(List.of(QEMU, "-nodefaults", "-no-user-config", "-display", "none"));
+        List<String> words = new ArrayList<>(hasOwnMounts ? List.of("unshare", "--mount") : List.of());
+        words.addAll(List.of(QEMU, "-nodefaults", "-no-user-config", "-display", "none"));
         // A microvm's devices are found by ACPI, so its command line is left alone.
         String machineOption = machine + (isMicrovm ? ",auto-kernel-cmdline=off" : "");
         if (isShared) {
