@@ -35,6 +35,7 @@ final class Forecast implements AutoCloseable {
     private final Histogram loss = RunLog.newHistogram();
     private long unprotected;
     private long hits;
+    private long ranges;
     private long written;
     private long lastFaults;
     private double copyNs;
@@ -95,6 +96,7 @@ final class Forecast implements AutoCloseable {
         hits += nowHit;
         lastFaults = nowWritten - nowHit;
         unprotected += nowUnprotected;
+        ranges += leftWritable.rangeCount();
         written += nowWritten;
         if (prediction == Prediction.OFF) {
             return;
@@ -105,12 +107,12 @@ final class Forecast implements AutoCloseable {
         if (nowWritten > 0) {
             recall.recordValue(PERMILLE * nowHit / nowWritten);
         }
-        long saved = (long) savedNs(nowHit, nowUnprotected);
+        long saved = (long) savedNs(nowHit, nowUnprotected, leftWritable.rangeCount());
         RunLog.record(saved < 0 ? loss : gain, Math.abs(saved));
     }
 
-    private double savedNs(long hit, long leftUnprotected) {
-        return hit * prices.faultNs() - (leftUnprotected - hit) * copyNs;
+    private double savedNs(long hit, long leftUnprotected, long inRanges) {
+        return hit * prices.faultNs() - (leftUnprotected - hit) * copyNs - inRanges * prices.rangeNs();
     }
 
     /** What the first writes to protected pages cost the target in the last interval, at this host's prices. */
@@ -163,7 +165,7 @@ final class Forecast implements AutoCloseable {
             return RunRecord.PredictionScore.NONE;
         }
         return new RunRecord.PredictionScore(
-                (double) hits / unprotected, (double) hits / written, savedNs(hits, unprotected) / NS_PER_MS);
+                (double) hits / unprotected, (double) hits / written, savedNs(hits, unprotected, ranges) / NS_PER_MS);
     }
 
     @Override

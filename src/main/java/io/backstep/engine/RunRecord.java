@@ -117,7 +117,8 @@ public record RunRecord(
      *
      * @param precision the share of the pages left writable that were written
      * @param recall the share of the written pages that had been left writable
-     * @param savedMs the faults that it saved, less the copies that it cost, at this host's prices
+     * @param savedMs the faults that it saved, less the needless copies and the interruptions of scans that it cost, at this
+     *     host's prices
      */
     public record PredictionScore(double precision, double recall, double savedMs) {
         public static final PredictionScore NONE = new PredictionScore(Double.NaN, Double.NaN, Double.NaN);

@@ -15,7 +15,8 @@ import io.backstep.bench.Table;
 final class Csv {
     private static final List<String> REPORTED = List.of("pause_us.p50", "pause_us.p90", "pause_us.p99",
             "pages.dirty_mean", "pages.copied_mean", "pages.tracked", "pages.prediction.precision",
-            "pages.prediction.recall", "checkpoints.taken", "checkpoints.failed", "checkpoints.skipped");
+            "pages.prediction.recall", "pages.prediction.saved_ms", "checkpoints.taken", "checkpoints.failed",
+            "checkpoints.skipped");
     private static final String HEAD = "program,counterpart,capture,predictor,interval_ms,runs,undisturbed_runs,"
             + "undisturbed_own_ms_q1,undisturbed_wall_ms_q1,own_ms_q1,processor_ms_q1,paused_ms_q1,wall_ms_q1,"
             + "overhead_q1,overhead_low,overhead_high,overhead_min,overhead_p50,overhead_wall,same_output,"
