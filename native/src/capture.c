@@ -64,7 +64,12 @@ static int stop(struct bs_process *p) {
     bs_helper_alert(p->helper);
     bs_hurry();
     bs_phases_begin(&p->phases);
-    return bs_freeze(p);
+    int result = bs_freeze(p);
+    if (result < 0) {
+        bs_helper_dismiss(p->helper);
+        bs_hurry_end();
+    }
+    return result;
 }
 
 static int begin(struct bs_process *p, struct bs_capture *c, bool live) {

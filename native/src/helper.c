@@ -11,8 +11,10 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "hurry.h"
 
 #define AWAKE_NS 5000000 /* how long an alerted helper waits for work before it sleeps again */
+#define LATE_NS 2000000  /* how long its last piece may take before its caller is of usual priority again */
 #define TRIAL_EVERY 256  /* so seldom that the 99th percentile of pauses is none of them */
 #define WEIGHT 0.25      /* of the newest in an average */
 
@@ -154,8 +156,12 @@ void bs_helper_share(struct bs_helper *h, bs_piece piece, void *work, size_t cou
     uint64_t job = (number_of(h->job) + 1) << 2 * PIECES_BITS | (uint64_t) count << PIECES_BITS;
     __atomic_store_n(&h->job, job, __ATOMIC_RELEASE);
     take_pieces(h, number_of(job));
+    uint64_t late = bs_now_ns() + LATE_NS;
     while (__atomic_load_n(&h->done, __ATOMIC_ACQUIRE) < count) {
         pause_briefly();
+        if (bs_now_ns() > late) {
+            bs_hurry_end(); /* whoever put us on another processor may have put the helper off it */
+        }
     }
 }
 

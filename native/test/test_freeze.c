@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Stopping threads that take long to stop: those that get no processor, and those that no stop can reach. */
+/* Stopping threads that take long to stop: those that get no processor, those that no stop can reach, and those that are gone. */
 #define _GNU_SOURCE
 #include <inttypes.h>
 #include <sched.h>
@@ -111,9 +111,24 @@ static void should_give_up_on_a_thread_that_sleeps_uninterruptibly(void) {
     close(ready[1]);
 }
 
+static void should_be_of_usual_priority_after_a_stop_that_failed(void) {
+    pid_t victim = spin_on_first_processor(0);
+    bs_process *process = NULL;
+    uint64_t interrupted;
+    struct bs_capture c = {0};
+    CHECK_OK(bs_process_attach(victim, &process));
+    CHECK_OK(bs_process_track(process, &interrupted));
+    CHECK_OK(bs_process_resume(process, 0));
+    kill(victim, SIGKILL);
+    CHECK(bs_process_capture(process, &c) == BS_EGONE);
+    CHECK(sched_getscheduler(0) == SCHED_OTHER);
+    bs_process_close(process);
+}
+
 int main(void) {
     should_wait_for_a_thread_that_gets_no_processor();
     should_give_up_on_a_thread_that_sleeps_uninterruptibly();
+    should_be_of_usual_priority_after_a_stop_that_failed();
     PASSED("freezing");
     return 0;
 }
