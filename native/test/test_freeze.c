@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Stopping threads that take long to stop: those that get no processor, those that no stop can reach, and those that are gone. */
+/* Stopping threads that take long to stop: that get no processor, that no stop can reach, and that are gone. */
 #define _GNU_SOURCE
 #include <inttypes.h>
 #include <sched.h>
