@@ -103,11 +103,13 @@ void bs_cow_urgent(struct bs_cow *cow, bool urgent) {
     }
 }
 
-void bs_cow_hold(struct bs_cow *cow) {
-    if (cow && !cow->locked) {
-        bs_cow_lock(cow);
-        cow->locked = true;
+bool bs_cow_hold(struct bs_cow *cow) {
+    if (!cow || cow->locked) {
+        return false;
     }
+    bs_cow_lock(cow);
+    cow->locked = true;
+    return true;
 }
 
 void bs_cow_release(struct bs_cow *cow) {
@@ -118,10 +120,9 @@ void bs_cow_release(struct bs_cow *cow) {
 }
 
 void bs_cow_settle(struct bs_cow *cow) {
-    bool locked = cow->locked;
-    bs_cow_hold(cow);
+    bool began = bs_cow_hold(cow);
     bs_cow_serve_all(cow);
-    if (!locked) {
+    if (began) {
         bs_cow_release(cow);
     }
 }
@@ -483,10 +484,9 @@ int bs_cow_saved(bs_cow *cow, uint64_t spare, uint64_t spare_count, struct bs_sa
 static int tell_open_interval(struct bs_cow *cow, const struct bs_vector *writable) {
     const struct bs_cow_interval now = {&cow->log, &cow->held_before, writable, &cow->held, &cow->open, &nothing,
                                         cow->forgot};
-    bool locked = cow->locked;
-    bs_cow_hold(cow);
+    bool began = bs_cow_hold(cow);
     int result = bs_cow_tell(cow, &now, false);
-    if (!locked) {
+    if (began) {
         bs_cow_release(cow);
     }
     return result;

@@ -128,7 +128,8 @@ int bs_cow_register(struct bs_cow *cow, uint64_t first, uint64_t end);
 int bs_cow_scan(struct bs_cow *cow);
 
 void bs_cow_urgent(struct bs_cow *cow, bool urgent); /* held writes must not wait for the caller */
-void bs_cow_hold(struct bs_cow *cow);                /* no held write is half dealt with, until bs_cow_release */
+/* No held write is half dealt with, until bs_cow_release. False: so it was already. */
+bool bs_cow_hold(struct bs_cow *cow);
 void bs_cow_release(struct bs_cow *cow);
 /* Before a scan that a rollback relies on: whoever stands now has left the wait for a write, which could be served later. */
 void bs_cow_settle(struct bs_cow *cow);

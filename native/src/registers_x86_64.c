@@ -21,8 +21,6 @@
 #define ERESTARTNOINTR 513
 #define ERESTART_RESTARTBLOCK 516
 
-#define SYSCALL_SIZE 2 /* bytes of code */
-
 int bs_registers_get(pid_t tid, struct user_regs_struct *registers) {
     struct iovec vector = {registers, sizeof *registers};
     if (ptrace(PTRACE_GETREGSET, tid, (void *) NT_PRSTATUS, &vector) < 0) {
@@ -67,7 +65,7 @@ bool bs_registers_in_fault(pid_t tid) {
  * it stands at that call in user mode. Nobody else makes it.
  */
 static void take_back_resumption(pid_t tid, struct user_regs_struct *registers) {
-    unsigned char code[SYSCALL_SIZE];
+    unsigned char code[BS_GADGET_SIZE];
     struct iovec here = {code, sizeof code}, there = {(void *) (uintptr_t) registers->rip, sizeof code};
     if (registers->rax == SYS_restart_syscall && process_vm_readv(tid, &here, 1, &there, 1, 0) == sizeof code &&
         bs_registers_at_gadget(code)) {

@@ -18,8 +18,7 @@
  * protects them.
  *
  * A zero page is taken as written if it had content at the last complete capture or was written since, and left alone
- * otherwise. So the held
- * set may contain pages that were never copied; no harm comes of it.
+ * otherwise. So the held set may contain pages that were never copied; no harm comes of it.
  */
 #define _GNU_SOURCE
 #include <errno.h>
