@@ -18,6 +18,7 @@
 
 #include "cow.h"
 #include "process.h"
+#include "state.h"
 #include "test.h"
 
 #define PAGES 2048ULL
@@ -426,17 +427,14 @@ static void should_refuse_a_rollback_behind_memory_given_back(void) {
     struct bs_restore restore;
     begin(PAGES);
     capture();
-    char *state = malloc(c.state_size);
-    memcpy(state, (const void *) (uintptr_t) c.state, c.state_size);
-    bs_state_retain((uint64_t) (uintptr_t) state);
+    char *state = keep_state(&c);
     CHECK_OK(bs_process_resume(process, 0));
     carry_out_now(GIVE_BACK, 10, 5);
     CHECK(bs_process_restore_begin(process, (uint64_t) (uintptr_t) state, &restore) == BS_EREFUSED);
     CHECK(strstr(bs_last_error(), "gave memory back") != NULL);
     CHECK_OK(bs_process_resume(process, 0));
     carry_out_now(WRITE, 10, 5);
-    bs_state_release((uint64_t) (uintptr_t) state);
-    free(state);
+    drop_state(state);
     end();
     PASSED("a rollback behind it is refused");
 }

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "process.h"
+#include "state.h"
 #include "test.h"
 
 #define FRAMES 65536ULL
@@ -89,15 +90,11 @@ static int count_descriptors(void) {
 static struct checkpoint take(void) {
     struct bs_capture c = {.frames = address_of(frames), .frame_count = FRAMES};
     CHECK(bs_process_capture(target, &c) == 0);
-    struct checkpoint checkpoint = {malloc(c.state_size)};
-    memcpy(checkpoint.state, (const void *) (uintptr_t) c.state, c.state_size);
-    bs_state_retain(address_of(checkpoint.state));
-    return checkpoint;
+    return (struct checkpoint){keep_state(&c)};
 }
 
 static void drop(struct checkpoint checkpoint) {
-    bs_state_release(address_of(checkpoint.state));
-    free(checkpoint.state);
+    drop_state(checkpoint.state);
 }
 
 /* The target does not run, so no page needs to be put back. Returns the names of files that were left as they were. */

@@ -6,21 +6,15 @@
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "test.h"
 
 #define SPINNERS 4
 #define HALTS 4
 #define LEAST_PRIORITY 19
 #define FEW_SECONDS_NS 3000000000ULL
-
-static uint64_t now_ns(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t) now.tv_sec * 1000000000ULL + (uint64_t) now.tv_nsec;
-}
 
 static int first_processor(void) {
     cpu_set_t allowed;
@@ -63,9 +57,9 @@ static void should_wait_for_a_thread_that_gets_no_processor(void) {
     uint64_t longest = 0;
     CHECK_OK(bs_process_attach(victim, &process));
     for (int i = 0; i < HALTS; i++) {
-        uint64_t began = now_ns();
+        uint64_t began = bs_now_ns();
         CHECK_OK(bs_process_halt(process));
-        uint64_t took = now_ns() - began;
+        uint64_t took = bs_now_ns() - began;
         longest = took > longest ? took : longest;
         CHECK_OK(bs_process_resume(process, 0));
     }
@@ -96,12 +90,12 @@ static void should_give_up_on_a_thread_that_sleeps_uninterruptibly(void) {
     CHECK(victim > 0 && read(ready[0], &byte, 1) == 1);
     bs_process *process = NULL;
     CHECK_OK(bs_process_attach(victim, &process));
-    uint64_t began = now_ns();
+    uint64_t began = bs_now_ns();
     CHECK(bs_process_halt(process) == BS_EBUSY);
-    CHECK(now_ns() - began < FEW_SECONDS_NS);
+    CHECK(bs_now_ns() - began < FEW_SECONDS_NS);
     close(gate[1]);
     int halted;
-    while ((halted = bs_process_halt(process)) == BS_EBUSY && now_ns() - began < 10 * FEW_SECONDS_NS) {
+    while ((halted = bs_process_halt(process)) == BS_EBUSY && bs_now_ns() - began < 10 * FEW_SECONDS_NS) {
     }
     CHECK_OK(halted);
     CHECK_OK(bs_process_kill(process));

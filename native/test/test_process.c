@@ -14,11 +14,12 @@
 #include <sys/uio.h>
 #include <sys/user.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 #include <elf.h>
 
+#include "clock.h"
 #include "random.h"
+#include "state.h"
 #include "test.h"
 
 #define FRAMES 131072ULL
@@ -30,12 +31,6 @@ static int cow;
 static bs_cow *saver;
 static uint64_t faults;
 static int refused;
-
-static uint64_t now_ns(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t) now.tv_sec * 1000000000ULL + (uint64_t) now.tv_nsec;
-}
 
 /* ---- an image: every page of every private mapping, and the main thread's registers -------------------------- */
 
@@ -229,7 +224,7 @@ static uint64_t take_saved(struct set *touched, const struct image *image, int c
 
 static int run_for(bs_process *process, uint64_t ns, struct bs_event *event) {
     CHECK_OK(bs_process_resume(process, 0));
-    CHECK_OK(bs_process_wait(process, now_ns() + ns, event));
+    CHECK_OK(bs_process_wait(process, bs_now_ns() + ns, event));
     return event->kind != BS_EVENT_EXITED;
 }
 
@@ -250,9 +245,7 @@ static int roll_back_once(bs_process *process, int intervals) {
     set_free(&ignored);
     set_add_ranges(&held_then, c.held, c.held_count);
     set_add_ranges(&held_last, c.held, c.held_count);
-    char *state = malloc(c.state_size);
-    memcpy(state, (const void *) (uintptr_t) c.state, c.state_size);
-    bs_state_retain((uint64_t) (uintptr_t) state);
+    char *state = keep_state(&c);
 
     for (int i = 0; i < intervals && alive; i++) {
         alive = run_for(process, 500000 + next_random() % 20000000, &event);
@@ -327,8 +320,7 @@ static int roll_back_once(bs_process *process, int intervals) {
         set_free(&drops);
         set_free(&held_after);
     }
-    bs_state_release((uint64_t) (uintptr_t) state);
-    free(state);
+    drop_state(state);
     image_free(&before);
     set_free(&touched);
     set_free(&held_then);
@@ -390,7 +382,7 @@ static void roll_back_victim(const char *name, const char *arguments, int rollba
         }
     }
     CHECK_OK(bs_process_resume(process, 0));
-    CHECK_OK(bs_process_wait(process, now_ns() + 120000000000ULL, &event));
+    CHECK_OK(bs_process_wait(process, bs_now_ns() + 120000000000ULL, &event));
     CHECK(event.kind == BS_EVENT_EXITED && event.status == 0);
     bs_output_stop(output);
     bs_output_stop(error);
@@ -429,7 +421,7 @@ int main(int argc, char **argv) {
         return 2;
     }
     victims = argv[1];
-    seed = argc > 2 ? strtoull(argv[2], NULL, 0) : now_ns();
+    seed = argc > 2 ? strtoull(argv[2], NULL, 0) : bs_now_ns();
     setvbuf(stdout, NULL, _IOLBF, 0);
     printf("seed %" PRIu64 "\n", seed);
     arena = mmap(NULL, FRAMES * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);

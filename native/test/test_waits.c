@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "process.h"
+#include "state.h"
 #include "test.h"
 
 #define FRAMES 65536ULL
@@ -26,12 +27,6 @@ static struct {
 } *target_did; /* shared with the target */
 
 static uint64_t frames[FRAMES];
-
-static uint64_t now_ns(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t) now.tv_sec * 1000000000ULL + (uint64_t) now.tv_nsec;
-}
 
 static pid_t start_target(void) {
     pid_t pid = fork();
@@ -78,10 +73,7 @@ static struct checkpoint take(bs_process *target) {
     CHECK(bs_process_capture(target, &c) == 0);
     uint64_t *pages = malloc(c.page_count * sizeof *pages);
     memcpy(pages, (const void *) (uintptr_t) c.pages, c.page_count * sizeof *pages);
-    char *state = malloc(c.state_size);
-    memcpy(state, (const void *) (uintptr_t) c.state, c.state_size);
-    bs_state_retain((uint64_t) (uintptr_t) state);
-    return (struct checkpoint){{(uint64_t) (uintptr_t) pages, c.frames, c.page_count}, state};
+    return (struct checkpoint){{(uint64_t) (uintptr_t) pages, c.frames, c.page_count}, keep_state(&c)};
 }
 
 static void roll_back_to(bs_process *target, struct checkpoint checkpoint) {
@@ -92,15 +84,14 @@ static void roll_back_to(bs_process *target, struct checkpoint checkpoint) {
 }
 
 static void drop(struct checkpoint checkpoint) {
-    bs_state_release((uint64_t) (uintptr_t) checkpoint.state);
-    free(checkpoint.state);
+    drop_state(checkpoint.state);
     free((void *) (uintptr_t) checkpoint.pages.pages);
 }
 
 /* What the kernel does to the registers on the way to user mode, where a thread may be stopped again. */
 static void set_about_to_resume(bs_process *target, struct user_regs_struct *registers, bool before_user_mode) {
     registers->rax = SYS_restart_syscall;
-    registers->rip -= 2;
+    registers->rip -= BS_GADGET_SIZE;
     registers->orig_rax = before_user_mode ? registers->orig_rax : (unsigned long long) -1;
     CHECK_OK(bs_registers_set(bs_process_pid(target), registers));
 }
@@ -122,10 +113,10 @@ static void should_begin_a_wait_anew_that_was_about_to_be_resumed(bool before_us
     CHECK(target_did->long_waits == 1);
     halt_in_wait(target, &registers);
     roll_back_to(target, then);
-    uint64_t began = now_ns();
+    uint64_t began = bs_now_ns();
     CHECK_OK(bs_process_resume(target, 0));
     wait_until(&target_did->long_waits, 2);
-    CHECK(now_ns() - began >= LONG_NS);
+    CHECK(bs_now_ns() - began >= LONG_NS);
 
     drop(then);
     CHECK_OK(bs_process_kill(target));
