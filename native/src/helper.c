@@ -20,8 +20,8 @@
 
 /*
  * `job` is one word, so that a helper that comes late takes no piece of a job that it does not know: the number of the
- * job, how many pieces it has, and the next one. What else a job consists of changes only when all its pieces are
- * taken.
+ * job, the end of the pieces that are left, and the first of them. What else a job consists of changes only when all its
+ * pieces are taken.
  */
 struct bs_helper {
     pthread_t thread;
@@ -49,17 +49,26 @@ static void pause_briefly(void) {
 #endif
 }
 
-/* Takes pieces of a job as long as it is the current one and has any. */
-static void take_pieces(struct bs_helper *h, uint64_t number) {
+static uint64_t first_of(uint64_t job) {
+    return job & PIECES;
+}
+
+static uint64_t end_of(uint64_t job) {
+    return job >> PIECES_BITS & PIECES;
+}
+
+/* Takes pieces of a job, from its beginning or from its end, as long as it is the current one and has any. */
+static void take_pieces(struct bs_helper *h, uint64_t number, bool from_end) {
     for (;;) {
         uint64_t seen = __atomic_load_n(&h->job, __ATOMIC_ACQUIRE);
-        if (number_of(seen) != number || (seen & PIECES) == (seen >> PIECES_BITS & PIECES)) {
+        if (number_of(seen) != number || first_of(seen) == end_of(seen)) {
             return;
         }
         bs_piece piece = __atomic_load_n(&h->piece, __ATOMIC_RELAXED);
         void *work = __atomic_load_n(&h->work, __ATOMIC_RELAXED);
-        if (__atomic_compare_exchange_n(&h->job, &seen, seen + 1, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
-            piece(work, seen & PIECES);
+        uint64_t left = from_end ? seen - (1ULL << PIECES_BITS) : seen + 1;
+        if (__atomic_compare_exchange_n(&h->job, &seen, left, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+            piece(work, from_end ? end_of(left) : first_of(seen));
             __atomic_fetch_add(&h->done, 1, __ATOMIC_RELEASE);
         }
     }
@@ -86,7 +95,7 @@ static void *help(void *argument) {
             uint64_t number = number_of(__atomic_load_n(&h->job, __ATOMIC_ACQUIRE));
             if (number != known) {
                 known = number;
-                take_pieces(h, number);
+                take_pieces(h, number, true);
                 until = bs_now_ns() + AWAKE_NS;
             }
             sched_yield(); /* whom the caller wants to stop may wait for this processor */
@@ -155,7 +164,7 @@ void bs_helper_share(struct bs_helper *h, bs_piece piece, void *work, size_t cou
     __atomic_store_n(&h->done, 0, __ATOMIC_RELAXED);
     uint64_t job = (number_of(h->job) + 1) << 2 * PIECES_BITS | (uint64_t) count << PIECES_BITS;
     __atomic_store_n(&h->job, job, __ATOMIC_RELEASE);
-    take_pieces(h, number_of(job));
+    take_pieces(h, number_of(job), false);
     uint64_t late = bs_now_ns() + LATE_NS;
     while (__atomic_load_n(&h->done, __ATOMIC_ACQUIRE) < count) {
         pause_briefly();

@@ -23,8 +23,8 @@ void bs_helper_alert(struct bs_helper *helper);
 /* No more work comes soon: it leaves its processor to others. */
 void bs_helper_dismiss(struct bs_helper *helper);
 
-/* Does pieces 0 to count - 1 (less than a million), each once, on this thread and the helper's; returns when all are
- * done. */
+/* Does pieces 0 to count - 1 (less than a million), each once, on this thread from the first on and on the helper's from
+ * the last on; returns when all are done. Pieces that are far apart share few locks. */
 void bs_helper_share(struct bs_helper *helper, bs_piece piece, void *work, size_t count);
 
 void bs_helper_close(struct bs_helper *helper);

@@ -302,7 +302,6 @@ static int put_together(struct bs_process *p) {
     return result < 0 ? result : bs_ranges_union(&p->touched, &p->written, &room->zeroed);
 }
 
-/* What two threads can do at once, the longest first: walks that have nothing to do with each other. */
 static int look_at_files(struct bs_process *p) {
     int result = walk_files(p);
     return result < 0 ? result : walk_written(p);
@@ -314,18 +313,18 @@ static int read_layout(struct bs_process *p) {
 
 typedef int (*scan_part)(struct bs_process *p);
 
-static const scan_part all_parts[] = {walk_holes, look_at_files, read_layout};
+#define PARTS 3
 
-#define PARTS (sizeof all_parts / sizeof *all_parts)
-
+/* What two threads can do at once, since it has nothing to do with each other: the longest at both ends. */
 struct parts {
     struct bs_process *process;
+    scan_part todo[PARTS];
     int results[PARTS];
 };
 
 static void do_part(void *work, size_t index) {
     struct parts *parts = work;
-    parts->results[index] = all_parts[index](parts->process);
+    parts->results[index] = parts->todo[index](parts->process);
 }
 
 int bs_scan(struct bs_process *p, bool with_layout, bool *overlooked) {
@@ -336,17 +335,22 @@ int bs_scan(struct bs_process *p, bool with_layout, bool *overlooked) {
     room->held_files.size = room->written_files.size = room->written_new.size = room->written.size = 0;
     room->zeroed.size = room->holes.size = 0;
     room->overlooked = false;
-    struct parts parts = {.process = p};
+    struct parts parts = {.process = p, .todo = {walk_holes, look_at_files}};
+    size_t count = 2;
+    if (with_layout) {
+        parts.todo[1] = read_layout;
+        parts.todo[count++] = look_at_files;
+    }
     bool stands = bs_all_stand(p), helped = stands && bs_trial_helped(&p->scan_trial);
     p->loose = p->loose || !stands;
     room->in_fault = stands && is_any_in_fault(p);
     uint64_t start = bs_now_ns();
-    bs_helper_share(helped ? p->helper : NULL, do_part, &parts, with_layout ? PARTS : PARTS - 1);
+    bs_helper_share(helped ? p->helper : NULL, do_part, &parts, count);
     bs_trial_note(&p->scan_trial, helped, bs_now_ns() - start, 1);
     int result = 0;
-    for (size_t i = 0; i < PARTS && result == 0; i++) {
+    for (size_t i = 0; i < count && result == 0; i++) {
         bool again = parts.results[i] < 0 && helped; /* for the text of a failure is that of a thread */
-        result = again ? all_parts[i](p) : parts.results[i];
+        result = again ? parts.todo[i](p) : parts.results[i];
     }
     if (result == 0 && p->cow) {
         result = bs_held_scan(p);
