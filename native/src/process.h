@@ -252,8 +252,9 @@ int bs_track_carry(struct bs_process *p, int result, const struct bs_vector *fou
 int bs_track_complete(struct bs_process *p); /* what the scan found is dealt with */
 
 /* scan.c */
-int bs_scan(struct bs_process *p, bool with_layout,
-            bool *overlooked); /* fills held and written, re-protects; registers what was overlooked */
+/* Fills held and written, and protects again. With the layout the mappings are read at the same time. What was overlooked
+ * is registered where the mappings are known as they are. */
+int bs_scan(struct bs_process *p, bool with_layout, bool *overlooked);
 int bs_scan_unregistered(struct bs_process *p, uint64_t start, uint64_t end); /* fills unregistered */
 /* Of a running target, memory outside of files: how much was written of what is not predicted. Changes nothing. */
 int bs_scan_count(struct bs_process *p, size_t *pages);

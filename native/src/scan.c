@@ -11,8 +11,10 @@
  * and once after that, since then the mappings that we know are not those that it has: written, held, protected again.
  * A page that was dropped there keeps a mark that looks like a page in swap: such pages are taken as written.
  * - written: everything: pages written, protected again. Those in mappings of files are looked at closely.
- * - holes: everything: what is not there, as few long ranges. All the rest is held. Also pages in mappings that look as
- *   before but are not registered: they were replaced by others of the same kind in the same place.
+ * - holes: memory outside of files: what is not there, as few long ranges. All the rest is held.
+ *
+ * Before the last, mappings are looked for that look as before but are not registered, since they were replaced by others
+ * of the same kind in the same place. The kernel passes those that are registered over without a look at their pages.
  *
  * Predicted pages are not protected again: once written they stay writable, and count as written at each scan until one
  * protects them.
@@ -49,7 +51,8 @@ struct bs_scan_room {
     struct bs_vector held;       /* outside of files; then working memory */
     size_t cursor;               /* into the mappings */
     bool in_fault;               /* a thread stands where a page may be new and have a mark */
-    bool overlooked;
+    bool overlooked;             /* memory is not registered */
+    bool may_be_old;             /* the mappings: of none is it known what is there now */
 };
 
 typedef int (*region_visitor)(struct bs_process *p, const struct page_region *region);
@@ -215,14 +218,45 @@ static int walk_written(struct bs_process *p) {
     return walk(p, &everything, p->scan_room->regions, REGIONS_AT_ONCE, visit_written);
 }
 
-/* ---- holes ------------------------------------------------------------------------------------------------------- */
+/* ---- overlooked, and holes --------------------------------------------------------------------------------------- */
+
+static bool is_ours(const struct bs_process *p, const struct bs_mapping *mapping) {
+    return !(mapping->flags & MAPPING_SHARED) && !bs_held_tracks(p, mapping);
+}
+
+static bool is_ours_and_anonymous(const struct bs_process *p, const struct bs_mapping *mapping) {
+    return is_ours(p, mapping) && bs_is_anonymous(mapping);
+}
+
+/* Walks each group of neighbouring mappings of a kind; others are slow to walk, or not to be asked. */
+static int walk_groups(struct bs_process *p, bool (*is_of_kind)(const struct bs_process *, const struct bs_mapping *),
+                       const struct bs_walk *wanted, region_visitor visitor) {
+    size_t count;
+    const struct bs_mapping *mappings = bs_mappings_of(p, &count);
+    for (size_t i = 0; i < count;) {
+        if (!is_of_kind(p, mappings + i)) {
+            i++;
+            continue;
+        }
+        struct bs_walk group = *wanted;
+        group.start = mappings[i].start;
+        while (i < count && is_of_kind(p, mappings + i)) {
+            group.end = mappings[i++].end;
+        }
+        int result = walk(p, &group, p->scan_room->hole_regions, REGIONS_AT_ONCE, visitor);
+        if (result < 0) {
+            return result;
+        }
+    }
+    return 0;
+}
 
 static int register_at(struct bs_process *p, const struct page_region *region) {
     size_t count;
     const struct bs_mapping *mappings = bs_mappings_of(p, &count);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count && region->categories & THERE; i++) {
         if (mappings[i].start < region->end && mappings[i].end > region->start) {
-            int result = bs_layout_register_one(p, mappings + i);
+            int result = p->scan_room->may_be_old ? 0 : bs_layout_register_one(p, mappings + i);
             if (result < 0) {
                 return result;
             }
@@ -232,39 +266,19 @@ static int register_at(struct bs_process *p, const struct page_region *region) {
     return 0;
 }
 
+static int walk_unregistered(struct bs_process *p) {
+    const struct bs_walk unregistered = {
+        .inverted = PAGE_IS_WPALLOWED, .all_of = PAGE_IS_WPALLOWED, .tell = PAGE_IS_PRESENT | PAGE_IS_SWAPPED};
+    return walk_groups(p, is_ours, &unregistered, register_at);
+}
+
 static int visit_hole(struct bs_process *p, const struct page_region *region) {
-    if (!(region->categories & THERE)) {
-        return add(&p->scan_room->holes, region);
-    }
-    return region->categories & PAGE_IS_WPALLOWED ? 0 : register_at(p, region);
+    return add(&p->scan_room->holes, region);
 }
 
-static bool is_passed_over(const struct bs_process *p, const struct bs_mapping *mapping) {
-    return (mapping->flags & MAPPING_SHARED) || bs_held_tracks(p, mapping);
-}
-
-/* Shared memory is slow to walk and not ours: the walk goes from one such mapping to the next. */
 static int walk_holes(struct bs_process *p) {
-    size_t count;
-    const struct bs_mapping *mappings = bs_mappings_of(p, &count);
-    for (size_t i = 0; i < count;) {
-        if (is_passed_over(p, mappings + i)) {
-            i++;
-            continue;
-        }
-        struct bs_walk group = {.start = mappings[i].start,
-                                .inverted = PAGE_IS_PRESENT | PAGE_IS_WPALLOWED,
-                                .any_of = PAGE_IS_PRESENT | PAGE_IS_WPALLOWED,
-                                .tell = PAGE_IS_PRESENT | PAGE_IS_WPALLOWED | PAGE_IS_SWAPPED};
-        while (i < count && !is_passed_over(p, mappings + i)) {
-            group.end = mappings[i++].end;
-        }
-        int result = walk(p, &group, p->scan_room->hole_regions, REGIONS_AT_ONCE, visit_hole);
-        if (result < 0) {
-            return result;
-        }
-    }
-    return 0;
+    const struct bs_walk holes = {.inverted = THERE, .all_of = THERE, .tell = PAGE_IS_PRESENT};
+    return walk_groups(p, is_ours_and_anonymous, &holes, visit_hole);
 }
 
 /* ---- together ---------------------------------------------------------------------------------------------------- */
@@ -302,9 +316,14 @@ static int put_together(struct bs_process *p) {
     return result < 0 ? result : bs_ranges_union(&p->touched, &p->written, &room->zeroed);
 }
 
-static int look_at_files(struct bs_process *p) {
+static int find_written(struct bs_process *p) {
     int result = walk_files(p);
     return result < 0 ? result : walk_written(p);
+}
+
+static int find_missing(struct bs_process *p) {
+    int result = walk_unregistered(p);
+    return result < 0 ? result : walk_holes(p);
 }
 
 static int read_layout(struct bs_process *p) {
@@ -335,11 +354,12 @@ int bs_scan(struct bs_process *p, bool with_layout, bool *overlooked) {
     room->held_files.size = room->written_files.size = room->written_new.size = room->written.size = 0;
     room->zeroed.size = room->holes.size = 0;
     room->overlooked = false;
-    struct parts parts = {.process = p, .todo = {walk_holes, look_at_files}};
+    room->may_be_old = with_layout;
+    struct parts parts = {.process = p, .todo = {find_missing, find_written}};
     size_t count = 2;
     if (with_layout) {
         parts.todo[1] = read_layout;
-        parts.todo[count++] = look_at_files;
+        parts.todo[count++] = find_written;
     }
     bool stands = bs_all_stand(p), helped = stands && bs_trial_helped(&p->scan_trial);
     p->loose = p->loose || !stands;

@@ -15,8 +15,9 @@
 #include "process.h"
 #include "uffd.h"
 
-#define STEADY 0.05   /* mappings that change before a smaller share of scans are expected to stay as they are */
+#define STEADY 0.2    /* mappings that change before a smaller share of scans are expected to stay as they are */
 #define WEIGHT 0.0625 /* of the newest in that share */
+#define MORE_SCANS 2  /* one that registers what was overlooked, and one that sees it */
 
 /* Adds to interrupted_ns. */
 int bs_track_make(struct bs_process *p, uint64_t flags, int *uffd, uint64_t *interrupted_ns) {
@@ -97,7 +98,8 @@ void bs_track_ahead(struct bs_process *p) {
     }
 }
 
-/* As long as the mappings stay as they are, they are read at the same time as the pages. */
+/* As long as the mappings stay as they are, they are read at the same time as the pages. Of held writes they must be
+ * known before. */
 static int track_as_before(struct bs_process *p, bool *again) {
     int result = scan_and_carry(p, true, again);
     if (result == 0) {
@@ -112,19 +114,20 @@ static int track_as_before(struct bs_process *p, bool *again) {
 int bs_track_all(struct bs_process *p) {
     bool again = false;
     int result;
-    if (bs_all_stand(p) && p->changing < STEADY) {
+    if (bs_all_stand(p) && !p->cow && p->changing < STEADY) {
         result = track_as_before(p, &again);
     } else if ((result = bs_layout_read(p, &p->fresh)) == 0 && (result = bs_layout_adopt(p)) == 0) {
         result = scan_and_carry(p, false, &again);
     }
-    if (result == 0 && again) {
+    bool changed = p->layout_changed || again;
+    for (int more = MORE_SCANS; result == 0 && again && more > 0; more--) {
         bs_vector_swap(&p->touched, &p->touched_before);
         result = scan_and_carry(p, false, &again);
         if (result == 0) {
             result = bs_ranges_add_all(&p->touched, &p->touched_before, &p->scratch);
         }
     }
-    p->changing += WEIGHT * ((double) p->layout_changed - p->changing);
+    p->changing += WEIGHT * ((double) changed - p->changing);
     return result;
 }
 
