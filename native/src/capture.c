@@ -57,6 +57,7 @@ static int prepare(struct bs_process *p, struct bs_capture *c, bool goes_on) {
         }
         p->preparing = goes_on = false;
     } while (bs_prepare_copy(p, c));
+    bs_scan_warm(p);
     return 0;
 }
 

@@ -261,6 +261,7 @@ int bs_scan_count(struct bs_process *p, size_t *pages);
 /* Of the pages that were just counted: protects, and carries what it found, where that is worth it; only what had no
  * content at the last capture, if asked. */
 int bs_scan_ahead(struct bs_process *p, bool only_new, struct bs_vector *found);
+void bs_scan_warm(struct bs_process *p); /* has what the kernel knows of predicted pages read once before the pause */
 void bs_scan_fini(struct bs_process *p);
 
 /* held.c: private anonymous memory, in the cow discipline */

@@ -13,8 +13,9 @@
  * - written: everything: pages written, protected again. Those in mappings of files are looked at closely.
  * - holes: memory outside of files: what is not there, as few long ranges. All the rest is held.
  *
- * Before the last, mappings are looked for that look as before but are not registered, since they were replaced by others
- * of the same kind in the same place. The kernel passes those that are registered over without a look at their pages.
+ * Before the last, mappings are looked for that look as before but are not registered, since they were replaced by
+ * others of the same kind in the same place. The kernel passes over those that are registered without a look at their
+ * pages.
  *
  * Predicted pages are not protected again: once written they stay writable, and count as written at each scan until one
  * protects them.
@@ -25,41 +26,17 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "cow.h"
 #include "error.h"
-#include "pagemap.h"
-#include "process.h"
+#include "scan.h"
 
-#define REGIONS_AT_ONCE 16384
 #define REGIONS_AT_ONCE_IN_FILE 64
 #define ADDRESS_END 0x7ffffffff000ULL
-#define THERE (PAGE_IS_PRESENT | PAGE_IS_SWAPPED)
-
-/* Working memory of a scan, kept between scans. */
-struct bs_scan_room {
-    struct page_region regions[REGIONS_AT_ONCE];
-    struct page_region hole_regions[REGIONS_AT_ONCE];
-    struct bs_vector held_files;    /* being found */
-    struct bs_vector written_files; /* in mappings of files known before */
-    struct bs_vector written_new;   /* in mappings of files not known before */
-    struct bs_vector written;       /* elsewhere */
-    struct bs_vector zeroed;        /* show the zero page, newly */
-    struct bs_vector holes;
-    struct bs_vector candidates; /* where a scan ahead of a pause looks */
-    struct bs_vector held;       /* outside of files; then working memory */
-    size_t cursor;               /* into the mappings */
-    bool in_fault;               /* a thread stands where a page may be new and have a mark */
-    bool overlooked;             /* memory is not registered */
-    bool may_be_old;             /* the mappings: of none is it known what is there now */
-};
-
-typedef int (*region_visitor)(struct bs_process *p, const struct page_region *region);
 
 struct visit {
     struct bs_process *process;
-    region_visitor visitor;
+    bs_scan_visitor visitor;
 };
 
 static int visit_unless_guard(void *context, const struct page_region *region) {
@@ -67,9 +44,8 @@ static int visit_unless_guard(void *context, const struct page_region *region) {
     return region->categories & PAGE_IS_GUARD ? 0 : visit->visitor(visit->process, region);
 }
 
-/* Guard pages are not there for us, where the kernel tells them apart. */
-static int walk(struct bs_process *p, const struct bs_walk *wanted, struct page_region *regions, size_t room,
-                region_visitor visitor) {
+int bs_scan_walk(struct bs_process *p, const struct bs_walk *wanted, struct page_region *regions, size_t room,
+                 bs_scan_visitor visitor) {
     struct visit visit = {p, visitor};
     struct bs_walk asked = *wanted;
     asked.tell |= p->no_guard_category ? 0 : PAGE_IS_GUARD;
@@ -100,10 +76,6 @@ int bs_scan_unregistered(struct bs_process *p, uint64_t start, uint64_t end) {
 
 /* ---- files ------------------------------------------------------------------------------------------------------- */
 
-static int add(struct bs_vector *ranges, const struct page_region *region) {
-    return bs_ranges_add(ranges, region->start / BS_PAGE_SIZE, region->end / BS_PAGE_SIZE);
-}
-
 /*
  * A page that is given back leaves its mark in its place, and the page that the next write makes there has it, too, until
  * that write is tried again. A thread that was stopped in between stands before that instruction. This is so rare that
@@ -121,16 +93,16 @@ static bool is_any_in_fault(const struct bs_process *p) {
 /* A zero page is not held; but what is taken for a file by mappings that are out of date could be anything. */
 static int visit_known_file(struct bs_process *p, const struct page_region *region) {
     if (region->categories & PAGE_IS_PFNZERO) {
-        return region->categories & PAGE_IS_WRITTEN ? add(&p->scan_room->written_files, region) : 0;
+        return region->categories & PAGE_IS_WRITTEN ? bs_scan_add(&p->scan_room->written_files, region) : 0;
     }
     if (region->categories & PAGE_IS_FILE) {
         return 0;
     }
     bool written = (region->categories & (PAGE_IS_WRITTEN | PAGE_IS_SWAPPED)) || p->scan_room->in_fault;
-    if (written && add(&p->scan_room->written_files, region) < 0) {
+    if (written && bs_scan_add(&p->scan_room->written_files, region) < 0) {
         return -ENOMEM;
     }
-    return add(&p->scan_room->held_files, region);
+    return bs_scan_add(&p->scan_room->held_files, region);
 }
 
 static bool holds_pages(const struct bs_process *p, const struct bs_mapping *mapping, size_t *cursor) {
@@ -148,9 +120,9 @@ static int walk_files(struct bs_process *p) {
                                .end = mappings[i].end,
                                .flags = PM_SCAN_WP_MATCHING,
                                .spared = &p->predicted,
-                               .any_of = THERE,
+                               .any_of = BS_SCAN_THERE,
                                .tell = PAGE_IS_WRITTEN | PAGE_IS_FILE | PAGE_IS_PFNZERO | PAGE_IS_SWAPPED};
-        int result = walk(p, &file, p->scan_room->regions, REGIONS_AT_ONCE_IN_FILE, visit_known_file);
+        int result = bs_scan_walk(p, &file, p->scan_room->regions, REGIONS_AT_ONCE_IN_FILE, visit_known_file);
         if (result < 0) {
             return result;
         }
@@ -162,15 +134,15 @@ static int walk_files(struct bs_process *p) {
 
 static int visit_new_in_file(struct bs_process *p, const struct page_region *region) {
     struct bs_scan_room *room = p->scan_room;
-    return region->categories & PAGE_IS_PFNZERO ? add(&room->zeroed, region)
+    return region->categories & PAGE_IS_PFNZERO ? bs_scan_add(&room->zeroed, region)
            : region->categories & PAGE_IS_FILE  ? 0
-                                                : add(&room->written_new, region);
+                                                : bs_scan_add(&room->written_new, region);
 }
 
 static int look_closely(struct bs_process *p, uint64_t start, uint64_t end) {
     struct page_region regions[REGIONS_AT_ONCE_IN_FILE];
-    struct bs_walk part = {.start = start, .end = end, .any_of = THERE, .tell = PAGE_IS_FILE | PAGE_IS_PFNZERO};
-    return walk(p, &part, regions, REGIONS_AT_ONCE_IN_FILE, visit_new_in_file);
+    struct bs_walk part = {.start = start, .end = end, .any_of = BS_SCAN_THERE, .tell = PAGE_IS_FILE | PAGE_IS_PFNZERO};
+    return bs_scan_walk(p, &part, regions, REGIONS_AT_ONCE_IN_FILE, visit_new_in_file);
 }
 
 /*
@@ -197,7 +169,7 @@ static int visit_written(struct bs_process *p, const struct page_region *region)
         if (known && is_tracked_file(mappings + room->cursor)) {
             result = look_closely(p, part.start, part.end);
         } else if (!p->cow) {
-            result = add(region->categories & PAGE_IS_PFNZERO ? &room->zeroed : &room->written, &part);
+            result = bs_scan_add(region->categories & PAGE_IS_PFNZERO ? &room->zeroed : &room->written, &part);
         }
         if (result < 0) {
             return result;
@@ -212,10 +184,10 @@ static int walk_written(struct bs_process *p) {
                                  .flags = PM_SCAN_WP_MATCHING,
                                  .spared = &p->predicted,
                                  .all_of = PAGE_IS_WRITTEN,
-                                 .any_of = THERE,
+                                 .any_of = BS_SCAN_THERE,
                                  .tell = PAGE_IS_PFNZERO};
     p->scan_room->cursor = 0;
-    return walk(p, &everything, p->scan_room->regions, REGIONS_AT_ONCE, visit_written);
+    return bs_scan_walk(p, &everything, p->scan_room->regions, BS_SCAN_REGIONS, visit_written);
 }
 
 /* ---- overlooked, and holes --------------------------------------------------------------------------------------- */
@@ -230,7 +202,7 @@ static bool is_ours_and_anonymous(const struct bs_process *p, const struct bs_ma
 
 /* Walks each group of neighbouring mappings of a kind; others are slow to walk, or not to be asked. */
 static int walk_groups(struct bs_process *p, bool (*is_of_kind)(const struct bs_process *, const struct bs_mapping *),
-                       const struct bs_walk *wanted, region_visitor visitor) {
+                       const struct bs_walk *wanted, bs_scan_visitor visitor) {
     size_t count;
     const struct bs_mapping *mappings = bs_mappings_of(p, &count);
     for (size_t i = 0; i < count;) {
@@ -243,7 +215,7 @@ static int walk_groups(struct bs_process *p, bool (*is_of_kind)(const struct bs_
         while (i < count && is_of_kind(p, mappings + i)) {
             group.end = mappings[i++].end;
         }
-        int result = walk(p, &group, p->scan_room->hole_regions, REGIONS_AT_ONCE, visitor);
+        int result = bs_scan_walk(p, &group, p->scan_room->hole_regions, BS_SCAN_REGIONS, visitor);
         if (result < 0) {
             return result;
         }
@@ -254,7 +226,7 @@ static int walk_groups(struct bs_process *p, bool (*is_of_kind)(const struct bs_
 static int register_at(struct bs_process *p, const struct page_region *region) {
     size_t count;
     const struct bs_mapping *mappings = bs_mappings_of(p, &count);
-    for (size_t i = 0; i < count && region->categories & THERE; i++) {
+    for (size_t i = 0; i < count && region->categories & BS_SCAN_THERE; i++) {
         if (mappings[i].start < region->end && mappings[i].end > region->start) {
             int result = p->scan_room->may_be_old ? 0 : bs_layout_register_one(p, mappings + i);
             if (result < 0) {
@@ -273,18 +245,17 @@ static int walk_unregistered(struct bs_process *p) {
 }
 
 static int visit_hole(struct bs_process *p, const struct page_region *region) {
-    return add(&p->scan_room->holes, region);
+    return bs_scan_add(&p->scan_room->holes, region);
 }
 
 static int walk_holes(struct bs_process *p) {
-    const struct bs_walk holes = {.inverted = THERE, .all_of = THERE, .tell = PAGE_IS_PRESENT};
+    const struct bs_walk holes = {.inverted = BS_SCAN_THERE, .all_of = BS_SCAN_THERE, .tell = PAGE_IS_PRESENT};
     return walk_groups(p, is_ours_and_anonymous, &holes, visit_hole);
 }
 
 /* ---- together ---------------------------------------------------------------------------------------------------- */
 
-/* Fills target: private memory outside of files, but for some ranges. */
-static int list_anonymous(const struct bs_process *p, const struct bs_vector *but, struct bs_vector *target) {
+int bs_scan_list_anonymous(const struct bs_process *p, const struct bs_vector *but, struct bs_vector *target) {
     size_t count, cursor = 0;
     const struct bs_mapping *mappings = bs_mappings_of(p, &count);
     target->size = 0;
@@ -300,7 +271,7 @@ static int list_anonymous(const struct bs_process *p, const struct bs_vector *bu
 
 static int find_held_elsewhere(struct bs_process *p) {
     struct bs_scan_room *room = p->scan_room;
-    return p->cow ? bs_vector_copy(&room->held, &p->cow->held) : list_anonymous(p, &room->holes, &room->held);
+    return p->cow ? bs_vector_copy(&room->held, &p->cow->held) : bs_scan_list_anonymous(p, &room->holes, &room->held);
 }
 
 static int put_together(struct bs_process *p) {
@@ -383,87 +354,6 @@ int bs_scan(struct bs_process *p, bool with_layout, bool *overlooked) {
     }
     *overlooked = room->overlooked;
     return result;
-}
-
-static int visit_ahead(struct bs_process *p, const struct page_region *region) {
-    return add(region->categories & PAGE_IS_PFNZERO ? &p->scan_room->zeroed : &p->scan_room->written, region);
-}
-
-/*
- * Only memory outside of files, where a mark that was taken is all that is to be known; and where the mappings have
- * changed since, nothing is registered, so that nothing is found. Predicted pages stay as they are.
- */
-static int find_candidates(struct bs_process *p, bool only_new) {
-    struct bs_scan_room *room = p->scan_room;
-    if (only_new && bs_ranges_union(&room->held, &p->held_at_capture, &p->predicted) < 0) {
-        return -ENOMEM;
-    }
-    return list_anonymous(p, only_new ? &room->held : &p->predicted, &room->candidates);
-}
-
-static int walk_candidates(struct bs_process *p, uint64_t flags) {
-    struct bs_scan_room *room = p->scan_room;
-    room->written.size = room->zeroed.size = 0;
-    for (size_t i = 0; i < bs_ranges_count(&room->candidates); i++) {
-        const struct bs_range *range = bs_ranges_at(&room->candidates, i);
-        struct bs_walk part = {.start = range->first * BS_PAGE_SIZE,
-                               .end = range->end * BS_PAGE_SIZE,
-                               .flags = flags,
-                               .all_of = PAGE_IS_WRITTEN,
-                               .any_of = THERE,
-                               .tell = PAGE_IS_PFNZERO};
-        int result = walk(p, &part, room->regions, REGIONS_AT_ONCE, visit_ahead);
-        if (result < 0) {
-            return result;
-        }
-    }
-    return 0;
-}
-
-int bs_scan_count(struct bs_process *p, size_t *pages) {
-    int result = find_candidates(p, false);
-    if (result == 0) {
-        result = walk_candidates(p, 0);
-    }
-    *pages = bs_ranges_pages(&p->scan_room->written);
-    return result;
-}
-
-/* Leaves of the candidates what is worth it, by what was counted. */
-static int choose(struct bs_process *p, bool only_new) {
-    struct bs_scan_room *room = p->scan_room;
-    const struct bs_vector *counted = &room->written;
-    if (only_new) {
-        if (bs_ranges_subtract(&room->held, &room->written, &p->held_at_capture) < 0) {
-            return -ENOMEM;
-        }
-        counted = &room->held;
-    }
-    int result = bs_ahead_choose(&p->ahead, counted);
-    if (result == 0 && only_new) { /* otherwise they are those that were counted */
-        result = find_candidates(p, true);
-    }
-    if (result == 0 &&
-        (result = bs_ranges_intersect(&room->held, &room->candidates, &p->ahead.areas)) == 0) {
-        bs_vector_swap(&room->candidates, &room->held);
-    }
-    return result;
-}
-
-int bs_scan_ahead(struct bs_process *p, bool only_new, struct bs_vector *found) {
-    struct bs_scan_room *room = p->scan_room;
-    int result = choose(p, only_new);
-    if (result < 0) {
-        return result; /* no mark was taken */
-    }
-    uint64_t start = bs_now_ns();
-    if ((result = walk_candidates(p, PM_SCAN_WP_MATCHING)) == 0 &&
-        (result = bs_ranges_union(&room->candidates, &p->held_at_capture, &p->carried)) == 0 &&
-        (result = bs_ranges_intersect(&room->held, &room->zeroed, &room->candidates)) == 0) {
-        result = bs_ranges_union(found, &room->written, &room->held);
-    }
-    bs_ahead_note_protected(&p->ahead, bs_now_ns() - start);
-    return bs_track_carry(p, result, found);
 }
 
 void bs_scan_fini(struct bs_process *p) {
