@@ -22,8 +22,8 @@ static int take_predicted(struct bs_process *p, const struct bs_capture *c) {
     return result;
 }
 
-static int find_dirty(struct bs_process *p) {
-    int result = bs_track_all(p);
+static int find_dirty(struct bs_process *p, bool live) {
+    int result = bs_track_all(p, live ? NULL : bs_state_save_surroundings);
     if (result == 0) {
         const struct bs_vector *all = p->cow ? &p->held_files : &p->held;
         result = bs_ranges_intersect(&p->dirty, p->all_dirty ? all : &p->carried, &p->held);
@@ -92,7 +92,7 @@ static int begin(struct bs_process *p, struct bs_capture *c, bool live) {
     }
     bs_cow_hold(p->cow);
     bs_phases_end(&p->phases, BS_PHASE_FREEZE);
-    result = find_dirty(p);
+    result = find_dirty(p, live);
     bs_phases_end(&p->phases, BS_PHASE_SCAN);
     return result;
 }

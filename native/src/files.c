@@ -137,7 +137,7 @@ static void remember_closed(struct bs_process *p, const struct bs_file *file) {
     *closed = (struct bs_closed_file){.file = copy, .closed_ns = bs_now_ns()};
 }
 
-static int save_closed(struct bs_process *p, struct bs_vector *blob) {
+static int save_closed(struct bs_process *p, struct bs_vector *states) {
     uint64_t now = bs_now_ns();
     for (size_t i = 0; i < closed_count(p);) {
         struct bs_file *file = closed_at(p, i)->file;
@@ -147,7 +147,7 @@ static int save_closed(struct bs_process *p, struct bs_vector *blob) {
             drop_closed(p, i);
             continue;
         }
-        struct bs_descriptor_state *state = bs_vector_extend(blob, sizeof *state);
+        struct bs_descriptor_state *state = bs_vector_extend(states, sizeof *state);
         if (!state) {
             return -ENOMEM;
         }
@@ -265,13 +265,14 @@ int bs_files_refresh(struct bs_process *p) {
     return 0;
 }
 
-int bs_files_save(struct bs_process *p, struct bs_vector *blob) {
+int bs_files_save(struct bs_process *p, struct bs_vector *states) {
     int result = bs_files_refresh(p);
+    states->size = 0;
     if (result < 0) {
         return result;
     }
     for (size_t i = 0; i < bs_open_count(p); i++) {
-        struct bs_descriptor_state *state = bs_vector_extend(blob, sizeof *state);
+        struct bs_descriptor_state *state = bs_vector_extend(states, sizeof *state);
         if (!state) {
             return -ENOMEM;
         }
@@ -287,5 +288,5 @@ int bs_files_save(struct bs_process *p, struct bs_vector *blob) {
             state->length = fstat(file->dup, &status) == 0 ? status.st_size : -1;
         }
     }
-    return save_closed(p, blob);
+    return save_closed(p, states);
 }

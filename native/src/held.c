@@ -67,7 +67,7 @@ int bs_held_scan(struct bs_process *p) {
 
 /* Before anything is changed for a rollback: is all there that it needs? */
 int bs_held_check(struct bs_process *p) {
-    int result = bs_track_all(p);
+    int result = bs_track_all(p, NULL);
     if (result == 0) {
         result = bs_cow_look_back(p->cow);
     }

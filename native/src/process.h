@@ -182,11 +182,13 @@ struct bs_process {
     double changing;        /* the share of scans that found them changed, the newest counting most */
     struct bs_vector pages; /* uint64_t */
 
-    struct bs_vector open_files;   /* struct bs_descriptor */
-    struct bs_vector closed_files; /* struct bs_closed_file, the one closed first first */
-    struct bs_vector left_files;   /* by the last rollback, as they were: paths, each with its zero byte */
-    struct bs_vector state;        /* the blob */
+    struct bs_vector open_files;        /* struct bs_descriptor */
+    struct bs_vector closed_files;      /* struct bs_closed_file, the one closed first first */
+    struct bs_vector left_files;        /* by the last rollback, as they were: paths, each with its zero byte */
+    struct bs_vector state;             /* the blob */
+    struct bs_vector descriptor_states; /* struct bs_descriptor_state, for the next blob */
     bs_output *outputs[2];
+    uint64_t marks[2]; /* how far they have come, for the next blob */
     struct bs_cow *cow; /* the caller's; null: the copy discipline */
 };
 
@@ -241,20 +243,22 @@ int bs_remote_settle(struct bs_process *p);
 int bs_remote_close(struct bs_process *p, int theirs);
 int bs_remote_end_thread(struct bs_process *p, struct bs_thread *thread);
 
+typedef int (*bs_scan_part)(struct bs_process *p); /* 0 or a failure */
+
 /* track.c */
 int bs_track_open(struct bs_process *p, uint64_t *interrupted_ns);
 void bs_track_close(struct bs_process *p);
 void bs_track_ahead(struct bs_process *p); /* registers, while the target runs, what the pause need not */
-int bs_track_all(struct bs_process *p);    /* registers what is not registered and scans */
+int bs_track_all(struct bs_process *p, bs_scan_part beside); /* registers what is not registered and scans */
 int bs_track_make(struct bs_process *p, uint64_t flags, int *uffd, uint64_t *interrupted_ns); /* in the target */
 /* After a scan with this result: notes the marks that it took, until their pages are copied. The result, or -ENOMEM. */
 int bs_track_carry(struct bs_process *p, int result, const struct bs_vector *found);
 int bs_track_complete(struct bs_process *p); /* what the scan found is dealt with */
 
 /* scan.c */
-/* Fills held and written, and protects again. With the layout the mappings are read at the same time. What was overlooked
- * is registered where the mappings are known as they are. */
-int bs_scan(struct bs_process *p, bool with_layout, bool *overlooked);
+/* Fills held and written, and protects again. With the layout the mappings are read at the same time; so is done what
+ * else is wanted beside, or null. What was overlooked is registered where the mappings are known as they are. */
+int bs_scan(struct bs_process *p, bool with_layout, bs_scan_part beside, bool *overlooked);
 int bs_scan_unregistered(struct bs_process *p, uint64_t start, uint64_t end); /* fills unregistered */
 /* Of a running target, memory outside of files: how much was written of what is not predicted. Changes nothing. */
 int bs_scan_count(struct bs_process *p, size_t *pages);
@@ -301,7 +305,7 @@ int bs_drop(struct bs_process *p, const uint64_t *pages, size_t count);
 
 /* files.c, files_restore.c */
 int bs_files_refresh(struct bs_process *p);
-int bs_files_save(struct bs_process *p, struct bs_vector *blob);
+int bs_files_save(struct bs_process *p, struct bs_vector *states); /* fills states: struct bs_descriptor_state */
 int bs_files_check(struct bs_process *p, const struct bs_descriptor_state *wanted, size_t count);
 int bs_files_restore(struct bs_process *p, const struct bs_descriptor_state *wanted, size_t count);
 void bs_file_release(struct bs_file *file);
@@ -323,7 +327,8 @@ struct bs_state_parts {
 };
 void bs_state_split(uint64_t address, struct bs_state_parts *parts);
 const struct bs_thread_state *bs_state_next_thread(const struct bs_thread_state *thread);
-int bs_state_save(struct bs_process *p);
+int bs_state_save_surroundings(struct bs_process *p); /* descriptors and outputs, on any thread of ours */
+int bs_state_save(struct bs_process *p);              /* the rest, and puts all together */
 
 /* registers_x86_64.c: everything that knows the processor */
 int bs_registers_get(pid_t tid, struct user_regs_struct *registers);

@@ -101,7 +101,7 @@ int bs_process_look_back(bs_process *p, struct bs_restore *restore) {
     if (result == 0 && p->cow) {
         bs_cow_settle(p->cow);
     }
-    if (result < 0 || (result = bs_track_all(p)) < 0 || (result = find_dirty(p)) < 0) {
+    if (result < 0 || (result = bs_track_all(p, NULL)) < 0 || (result = find_dirty(p)) < 0) {
         return result;
     }
     tell(p, restore);
@@ -125,7 +125,7 @@ int bs_process_restore_begin(bs_process *p, uint64_t state, struct bs_restore *r
     if ((result = bs_set_kill_on_exit(p, true)) < 0 || (result = end_newer_threads(p, &parts)) < 0 ||
         (result = for_each_thread(p, &parts, bs_rseq_withdraw)) < 0 ||
         (result = bs_layout_restore(p, parts.mappings, parts.head->mapping_count, parts.head->heap_end)) < 0 ||
-        (result = bs_track_all(p)) < 0 || (result = find_dirty(p)) < 0) {
+        (result = bs_track_all(p, NULL)) < 0 || (result = find_dirty(p)) < 0) {
         return broken(p, result);
     }
     if (p->cow) {
@@ -173,7 +173,7 @@ int bs_process_restore_finish(bs_process *p, uint64_t state, const struct bs_res
         (p->cow && (result = bs_cow_open_pages(p->cow, &(struct bs_restore_pages){pages->pages, pages->frames, pages->count, 0, 0})) < 0) ||
         (result = bs_copy_out(p, words(pages->pages), words(pages->frames), pages->count)) < 0 ||
         (result = for_each_thread(p, &parts, bs_rseq_restore)) < 0 || (result = restore_output(p, parts.head)) < 0 ||
-        (result = bs_track_all(p)) < 0 || (result = for_each_thread(p, &parts, restore_thread)) < 0 ||
+        (result = bs_track_all(p, NULL)) < 0 || (result = for_each_thread(p, &parts, restore_thread)) < 0 ||
         (p->cow && (result = bs_cow_restore_end(p->cow, false)) < 0) || (result = bs_track_complete(p)) < 0 ||
         (result = bs_remote_settle(p)) < 0 ||
         (result = bs_set_kill_on_exit(p, false)) < 0) {

@@ -301,14 +301,12 @@ static int read_layout(struct bs_process *p) {
     return bs_layout_read(p, &p->fresh);
 }
 
-typedef int (*scan_part)(struct bs_process *p);
-
-#define PARTS 3
+#define PARTS 4
 
 /* What two threads can do at once, since it has nothing to do with each other: the longest at both ends. */
 struct parts {
     struct bs_process *process;
-    scan_part todo[PARTS];
+    bs_scan_part todo[PARTS];
     int results[PARTS];
 };
 
@@ -317,7 +315,7 @@ static void do_part(void *work, size_t index) {
     parts->results[index] = parts->todo[index](parts->process);
 }
 
-int bs_scan(struct bs_process *p, bool with_layout, bool *overlooked) {
+int bs_scan(struct bs_process *p, bool with_layout, bs_scan_part beside, bool *overlooked) {
     if (!p->scan_room && !(p->scan_room = calloc(1, sizeof *p->scan_room))) {
         return bs_fail(-ENOMEM, "scan the pages of process %d: out of memory", (int) p->pid);
     }
@@ -326,12 +324,15 @@ int bs_scan(struct bs_process *p, bool with_layout, bool *overlooked) {
     room->zeroed.size = room->holes.size = 0;
     room->overlooked = false;
     room->may_be_old = with_layout;
-    struct parts parts = {.process = p, .todo = {find_missing, find_written}};
-    size_t count = 2;
+    struct parts parts = {.process = p, .todo = {find_missing}};
+    size_t count = 1;
     if (with_layout) {
-        parts.todo[1] = read_layout;
-        parts.todo[count++] = find_written;
+        parts.todo[count++] = read_layout;
     }
+    if (beside) {
+        parts.todo[count++] = beside;
+    }
+    parts.todo[count++] = find_written;
     bool stands = bs_all_stand(p), helped = stands && bs_trial_helped(&p->scan_trial);
     p->loose = p->loose || !stands;
     room->in_fault = stands && is_any_in_fault(p);

@@ -21,26 +21,40 @@ void bs_state_split(uint64_t address, struct bs_state_parts *parts) {
     parts->threads = (const char *) (parts->descriptors + parts->head->descriptor_count);
 }
 
-int bs_state_save(struct bs_process *p) {
-    struct bs_vector *blob = &p->state;
-    blob->size = 0;
-    struct bs_state head = {.thread_count = bs_threads_count(p),
-                            .mapping_count = p->mappings.size / sizeof(struct bs_mapping),
-                            .heap_end = bs_layout_heap_end(p, &p->mappings)};
-    char *mappings = bs_vector_extend(blob, sizeof head + p->mappings.size);
-    if (!mappings) {
-        return -ENOMEM;
-    }
-    memcpy(mappings + sizeof head, p->mappings.data, p->mappings.size);
-    int result = bs_files_save(p, blob);
-    head.descriptor_count = (blob->size - sizeof head - p->mappings.size) / sizeof(struct bs_descriptor_state);
-    for (size_t i = 0; result == 0 && i < bs_threads_count(p); i++) {
-        result = bs_registers_save(bs_threads_at(p, i), blob);
-    }
+int bs_state_save_surroundings(struct bs_process *p) {
+    int result = bs_files_save(p, &p->descriptor_states);
     for (size_t i = 0; result == 0 && i < 2; i++) {
         if (p->outputs[i]) {
-            result = bs_output_drain(p->outputs[i], &head.marks[i]);
+            result = bs_output_drain(p->outputs[i], &p->marks[i]);
         }
+    }
+    return result;
+}
+
+static int append(struct bs_vector *blob, const struct bs_vector *part) {
+    char *place = bs_vector_extend(blob, part->size);
+    if (!place) {
+        return -ENOMEM;
+    }
+    memcpy(place, part->data, part->size);
+    return 0;
+}
+
+int bs_state_save(struct bs_process *p) {
+    struct bs_vector *blob = &p->state;
+    struct bs_state head = {.thread_count = bs_threads_count(p),
+                            .mapping_count = p->mappings.size / sizeof(struct bs_mapping),
+                            .descriptor_count = p->descriptor_states.size / sizeof(struct bs_descriptor_state),
+                            .heap_end = bs_layout_heap_end(p, &p->mappings),
+                            .marks = {p->marks[0], p->marks[1]}};
+    blob->size = 0;
+    if (!bs_vector_extend(blob, sizeof head) || append(blob, &p->mappings) < 0 ||
+        append(blob, &p->descriptor_states) < 0) {
+        return -ENOMEM;
+    }
+    int result = 0;
+    for (size_t i = 0; result == 0 && i < bs_threads_count(p); i++) {
+        result = bs_registers_save(bs_threads_at(p, i), blob);
     }
     head.size = blob->size;
     memcpy(blob->data, &head, sizeof head);

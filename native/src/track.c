@@ -82,8 +82,8 @@ int bs_track_carry(struct bs_process *p, int result, const struct bs_vector *fou
     return result;
 }
 
-static int scan_and_carry(struct bs_process *p, bool with_layout, bool *overlooked) {
-    int result = bs_scan(p, with_layout, overlooked);
+static int scan_and_carry(struct bs_process *p, bool with_layout, bs_scan_part beside, bool *overlooked) {
+    int result = bs_scan(p, with_layout, beside, overlooked);
     return bs_track_carry(p, result, &p->written);
 }
 
@@ -100,8 +100,8 @@ void bs_track_ahead(struct bs_process *p) {
 
 /* As long as the mappings stay as they are, they are read at the same time as the pages. Of held writes they must be
  * known before. */
-static int track_as_before(struct bs_process *p, bool *again) {
-    int result = scan_and_carry(p, true, again);
+static int track_as_before(struct bs_process *p, bs_scan_part beside, bool *again) {
+    int result = scan_and_carry(p, true, beside, again);
     if (result == 0) {
         result = bs_layout_adopt(p);
     }
@@ -111,18 +111,18 @@ static int track_as_before(struct bs_process *p, bool *again) {
     return result;
 }
 
-int bs_track_all(struct bs_process *p) {
+int bs_track_all(struct bs_process *p, bs_scan_part beside) {
     bool again = false;
     int result;
     if (bs_all_stand(p) && !p->cow && p->changing < STEADY) {
-        result = track_as_before(p, &again);
+        result = track_as_before(p, beside, &again);
     } else if ((result = bs_layout_read(p, &p->fresh)) == 0 && (result = bs_layout_adopt(p)) == 0) {
-        result = scan_and_carry(p, false, &again);
+        result = scan_and_carry(p, false, beside, &again);
     }
     bool changed = p->layout_changed || again;
     for (int more = MORE_SCANS; result == 0 && again && more > 0; more--) {
         bs_vector_swap(&p->touched, &p->touched_before);
-        result = scan_and_carry(p, false, &again);
+        result = scan_and_carry(p, false, NULL, &again);
         if (result == 0) {
             result = bs_ranges_add_all(&p->touched, &p->touched_before, &p->scratch);
         }
