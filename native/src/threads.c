@@ -27,6 +27,7 @@
  */
 #define FREEZE_LIMIT_NS 200000000ULL
 #define FREEZE_LIMITS 25
+#define SOON_NS 50000
 
 struct bs_thread *bs_thread_by_tid(const struct bs_process *p, pid_t tid) {
     for (size_t i = 0; i < bs_threads_count(p); i++) {
@@ -301,9 +302,12 @@ static int judge_delay(const struct bs_process *p, int limits) {
     return 0;
 }
 
-/* Takes in what has been reported; only when there is nothing, the time counts. Threads may be born meanwhile. */
+/*
+ * Takes in what has been reported; only when there is nothing, the time counts. Threads may be born meanwhile. At first
+ * it waits busily: who runs stops soon, and a processor that went to sleep takes as long again to wake up.
+ */
 static int await_stops(struct bs_process *p) {
-    uint64_t limit = bs_now_ns() + FREEZE_LIMIT_NS;
+    uint64_t began = bs_now_ns(), limit = began + FREEZE_LIMIT_NS;
     bool armed = false;
     int limits = 0, result = 0, news = 1;
     while (result == 0) {
@@ -317,11 +321,12 @@ static int await_stops(struct bs_process *p) {
             result = judge_delay(p, ++limits);
             limit = bs_now_ns() + FREEZE_LIMIT_NS;
         }
-        if (result == 0 && !armed) {
+        bool is_soon = bs_now_ns() < began + SOON_NS;
+        if (result == 0 && !armed && !is_soon) {
             bs_timer_arm(p, limit);
             armed = true;
         }
-        if (result == 0 && (news = bs_collect(p, -1, true)) < 0) {
+        if (result == 0 && (news = bs_collect(p, -1, !is_soon)) < 0) {
             result = news;
         }
     }
