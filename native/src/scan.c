@@ -11,11 +11,9 @@
  * and once after that, since then the mappings that we know are not those that it has: written, held, protected again.
  * A page that was dropped there keeps a mark that looks like a page in swap: such pages are taken as written.
  * - written: everything: pages written, protected again. Those in mappings of files are looked at closely.
- * - holes: memory outside of files: what is not there, as few long ranges. All the rest is held.
- *
- * Before the last, mappings are looked for that look as before but are not registered, since they were replaced by
- * others of the same kind in the same place. The kernel passes over those that are registered without a look at their
- * pages.
+ * - missing: memory outside of files: what is not there, as few long ranges. All the rest is held. Also, and in files
+ *   only, pages in mappings that look as before but are not registered: they were replaced by others of the same kind in
+ *   the same place.
  *
  * Predicted pages are not protected again: once written they stay writable, and count as written at each scan until one
  * protects them.
@@ -190,29 +188,21 @@ static int walk_written(struct bs_process *p) {
     return bs_scan_walk(p, &everything, p->scan_room->regions, BS_SCAN_REGIONS, visit_written);
 }
 
-/* ---- overlooked, and holes --------------------------------------------------------------------------------------- */
+/* ---- missing: holes, and what was overlooked --------------------------------------------------------------------- */
 
-static bool is_ours(const struct bs_process *p, const struct bs_mapping *mapping) {
-    return !(mapping->flags & MAPPING_SHARED) && !bs_held_tracks(p, mapping);
-}
-
-static bool is_ours_and_anonymous(const struct bs_process *p, const struct bs_mapping *mapping) {
-    return is_ours(p, mapping) && bs_is_anonymous(mapping);
-}
-
-/* Walks each group of neighbouring mappings of a kind; others are slow to walk, or not to be asked. */
-static int walk_groups(struct bs_process *p, bool (*is_of_kind)(const struct bs_process *, const struct bs_mapping *),
+/* Walks each group of neighbouring mappings of a kind. */
+static int walk_groups(struct bs_process *p, bool (*is_of_kind)(const struct bs_mapping *),
                        const struct bs_walk *wanted, bs_scan_visitor visitor) {
     size_t count;
     const struct bs_mapping *mappings = bs_mappings_of(p, &count);
     for (size_t i = 0; i < count;) {
-        if (!is_of_kind(p, mappings + i)) {
+        if (!is_of_kind(mappings + i)) {
             i++;
             continue;
         }
         struct bs_walk group = *wanted;
         group.start = mappings[i].start;
-        while (i < count && is_of_kind(p, mappings + i)) {
+        while (i < count && is_of_kind(mappings + i)) {
             group.end = mappings[i++].end;
         }
         int result = bs_scan_walk(p, &group, p->scan_room->hole_regions, BS_SCAN_REGIONS, visitor);
@@ -226,7 +216,7 @@ static int walk_groups(struct bs_process *p, bool (*is_of_kind)(const struct bs_
 static int register_at(struct bs_process *p, const struct page_region *region) {
     size_t count;
     const struct bs_mapping *mappings = bs_mappings_of(p, &count);
-    for (size_t i = 0; i < count && region->categories & BS_SCAN_THERE; i++) {
+    for (size_t i = 0; i < count; i++) {
         if (mappings[i].start < region->end && mappings[i].end > region->start) {
             int result = p->scan_room->may_be_old ? 0 : bs_layout_register_one(p, mappings + i);
             if (result < 0) {
@@ -238,19 +228,26 @@ static int register_at(struct bs_process *p, const struct page_region *region) {
     return 0;
 }
 
-static int walk_unregistered(struct bs_process *p) {
-    const struct bs_walk unregistered = {
-        .inverted = PAGE_IS_WPALLOWED, .all_of = PAGE_IS_WPALLOWED, .tell = PAGE_IS_PRESENT | PAGE_IS_SWAPPED};
-    return walk_groups(p, is_ours, &unregistered, register_at);
+static int visit_missing(struct bs_process *p, const struct page_region *region) {
+    if (!(region->categories & BS_SCAN_THERE)) {
+        return bs_scan_add(&p->scan_room->holes, region);
+    }
+    return region->categories & PAGE_IS_WPALLOWED ? 0 : register_at(p, region);
 }
 
-static int visit_hole(struct bs_process *p, const struct page_region *region) {
-    return bs_scan_add(&p->scan_room->holes, region);
+static int visit_unregistered_file(struct bs_process *p, const struct page_region *region) {
+    return region->categories & BS_SCAN_THERE ? register_at(p, region) : 0;
 }
 
-static int walk_holes(struct bs_process *p) {
-    const struct bs_walk holes = {.inverted = BS_SCAN_THERE, .all_of = BS_SCAN_THERE, .tell = PAGE_IS_PRESENT};
-    return walk_groups(p, is_ours_and_anonymous, &holes, visit_hole);
+/* In files there are no holes, and mappings that are registered are passed over by the kernel. */
+static int find_missing(struct bs_process *p) {
+    const uint64_t tell = PAGE_IS_PRESENT | PAGE_IS_SWAPPED | PAGE_IS_WPALLOWED;
+    const struct bs_walk missing = {.inverted = PAGE_IS_PRESENT | PAGE_IS_WPALLOWED,
+                                    .any_of = PAGE_IS_PRESENT | PAGE_IS_WPALLOWED,
+                                    .tell = tell};
+    const struct bs_walk unregistered = {.inverted = PAGE_IS_WPALLOWED, .all_of = PAGE_IS_WPALLOWED, .tell = tell};
+    int result = p->cow ? 0 : walk_groups(p, bs_is_anonymous, &missing, visit_missing);
+    return result < 0 ? result : walk_groups(p, is_tracked_file, &unregistered, visit_unregistered_file);
 }
 
 /* ---- together ---------------------------------------------------------------------------------------------------- */
@@ -290,11 +287,6 @@ static int put_together(struct bs_process *p) {
 static int find_written(struct bs_process *p) {
     int result = walk_files(p);
     return result < 0 ? result : walk_written(p);
-}
-
-static int find_missing(struct bs_process *p) {
-    int result = walk_unregistered(p);
-    return result < 0 ? result : walk_holes(p);
 }
 
 static int read_layout(struct bs_process *p) {
