@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The pause. Mappings are registered before the scan, so that the scan sees them. A scan takes the marks of written
- * pages; they stay in `carried` until the capture is complete, so that a capture that fails forgets none.
+ * The pause. What has to be registered is registered before the last scan, so that it sees all. A scan takes the marks of
+ * written pages; they stay in `carried` until the capture is complete, so that a capture that fails forgets none.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -23,7 +23,7 @@ static int take_predicted(struct bs_process *p, const struct bs_capture *c) {
 }
 
 static int find_dirty(struct bs_process *p, bool live) {
-    int result = bs_track_all(p, live ? NULL : bs_state_save_surroundings);
+    int result = bs_track_all(p, live ? NULL : bs_state_save_files);
     if (result == 0) {
         const struct bs_vector *all = p->cow ? &p->held_files : &p->held;
         result = bs_ranges_intersect(&p->dirty, p->all_dirty ? all : &p->carried, &p->held);

@@ -265,7 +265,8 @@ int bs_files_refresh(struct bs_process *p) {
     return 0;
 }
 
-int bs_files_save(struct bs_process *p, struct bs_vector *states) {
+int bs_files_save(struct bs_process *p) {
+    struct bs_vector *states = &p->descriptor_states;
     int result = bs_files_refresh(p);
     states->size = 0;
     if (result < 0) {

@@ -161,7 +161,7 @@ struct bs_process {
     struct bs_vector held_at_capture; /* bs_range: held when the last capture or rollback was complete */
     struct bs_vector written;         /* bs_range: pages written, of the last scan */
     struct bs_vector touched;         /* bs_range: written or given back, of the scans of one pause */
-    struct bs_vector touched_before;  /* bs_range: the same, of the first of two */
+    struct bs_vector touched_before;  /* bs_range: the same, of those before the last */
     struct bs_scan_room *scan_room;
     struct bs_preparation preparation;
     struct bs_ahead ahead;
@@ -179,7 +179,7 @@ struct bs_process {
     uint64_t let_go_ns; /* when a thread was last told to run on */
     bool layout_changed;
     bool ran;               /* since the last scan of it while it stood */
-    double changing;        /* the share of scans that found them changed, the newest counting most */
+    double changing;        /* the share of pauses that found mappings changed or replaced, the newest counting most */
     struct bs_vector pages; /* uint64_t */
 
     struct bs_vector open_files;        /* struct bs_descriptor */
@@ -187,8 +187,8 @@ struct bs_process {
     struct bs_vector left_files;        /* by the last rollback, as they were: paths, each with its zero byte */
     struct bs_vector state;             /* the blob */
     struct bs_vector descriptor_states; /* struct bs_descriptor_state, for the next blob */
+    bool files_saved;                   /* and they are those of this pause */
     bs_output *outputs[2];
-    uint64_t marks[2]; /* how far they have come, for the next blob */
     struct bs_cow *cow; /* the caller's; null: the copy discipline */
 };
 
@@ -305,7 +305,7 @@ int bs_drop(struct bs_process *p, const uint64_t *pages, size_t count);
 
 /* files.c, files_restore.c */
 int bs_files_refresh(struct bs_process *p);
-int bs_files_save(struct bs_process *p, struct bs_vector *states); /* fills states: struct bs_descriptor_state */
+int bs_files_save(struct bs_process *p); /* fills descriptor_states */
 int bs_files_check(struct bs_process *p, const struct bs_descriptor_state *wanted, size_t count);
 int bs_files_restore(struct bs_process *p, const struct bs_descriptor_state *wanted, size_t count);
 void bs_file_release(struct bs_file *file);
@@ -327,8 +327,8 @@ struct bs_state_parts {
 };
 void bs_state_split(uint64_t address, struct bs_state_parts *parts);
 const struct bs_thread_state *bs_state_next_thread(const struct bs_thread_state *thread);
-int bs_state_save_surroundings(struct bs_process *p); /* descriptors and outputs, on any thread of ours */
-int bs_state_save(struct bs_process *p);              /* the rest, and puts all together */
+int bs_state_save_files(struct bs_process *p); /* descriptors, on any thread of ours; 0: what fails is done again below */
+int bs_state_save(struct bs_process *p);       /* the rest, and puts all together */
 
 /* registers_x86_64.c: everything that knows the processor */
 int bs_registers_get(pid_t tid, struct user_regs_struct *registers);

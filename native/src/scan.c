@@ -60,16 +60,18 @@ static int visit_unregistered(void *context, const struct page_region *region) {
     return bs_ranges_add(context, region->start / BS_PAGE_SIZE, region->end / BS_PAGE_SIZE);
 }
 
+/* The kernel passes over mappings that are registered without a look at their pages. */
+static const struct bs_walk unregistered = {
+    .inverted = PAGE_IS_WPALLOWED, .all_of = PAGE_IS_WPALLOWED, .tell = PAGE_IS_PRESENT | PAGE_IS_SWAPPED};
+
 int bs_scan_unregistered(struct bs_process *p, uint64_t start, uint64_t end) {
     struct page_region regions[REGIONS_AT_ONCE_IN_FILE];
-    struct bs_walk unregistered = {.start = start,
-                                   .end = end,
-                                   .inverted = PAGE_IS_WPALLOWED,
-                                   .all_of = PAGE_IS_WPALLOWED,
-                                   .tell = PAGE_IS_WPALLOWED};
+    struct bs_walk here = unregistered;
+    here.start = start;
+    here.end = end;
+    here.tell = PAGE_IS_WPALLOWED; /* so that it comes in one piece */
     p->unregistered.size = 0;
-    return bs_pagemap_walk(p->pagemap, &unregistered, regions, REGIONS_AT_ONCE_IN_FILE, visit_unregistered,
-                           &p->unregistered);
+    return bs_pagemap_walk(p->pagemap, &here, regions, REGIONS_AT_ONCE_IN_FILE, visit_unregistered, &p->unregistered);
 }
 
 /* ---- files ------------------------------------------------------------------------------------------------------- */
@@ -80,7 +82,7 @@ int bs_scan_unregistered(struct bs_process *p, uint64_t start, uint64_t end) {
  * all that is held then is taken as written.
  */
 static bool is_any_in_fault(const struct bs_process *p) {
-    for (size_t i = 0; i < bs_threads_count(p) && p->ran; i++) {
+    for (size_t i = 0; i < bs_threads_count(p); i++) {
         if (bs_registers_in_fault(bs_threads_at(p, i)->tid)) {
             return true;
         }
@@ -239,13 +241,11 @@ static int visit_unregistered_file(struct bs_process *p, const struct page_regio
     return region->categories & BS_SCAN_THERE ? register_at(p, region) : 0;
 }
 
-/* In files there are no holes, and mappings that are registered are passed over by the kernel. */
+/* In files holes do not matter. */
 static int find_missing(struct bs_process *p) {
-    const uint64_t tell = PAGE_IS_PRESENT | PAGE_IS_SWAPPED | PAGE_IS_WPALLOWED;
     const struct bs_walk missing = {.inverted = PAGE_IS_PRESENT | PAGE_IS_WPALLOWED,
                                     .any_of = PAGE_IS_PRESENT | PAGE_IS_WPALLOWED,
-                                    .tell = tell};
-    const struct bs_walk unregistered = {.inverted = PAGE_IS_WPALLOWED, .all_of = PAGE_IS_WPALLOWED, .tell = tell};
+                                    .tell = PAGE_IS_PRESENT | PAGE_IS_SWAPPED | PAGE_IS_WPALLOWED};
     int result = p->cow ? 0 : walk_groups(p, bs_is_anonymous, &missing, visit_missing);
     return result < 0 ? result : walk_groups(p, is_tracked_file, &unregistered, visit_unregistered_file);
 }
@@ -327,14 +327,16 @@ int bs_scan(struct bs_process *p, bool with_layout, bs_scan_part beside, bool *o
     parts.todo[count++] = find_written;
     bool stands = bs_all_stand(p), helped = stands && bs_trial_helped(&p->scan_trial);
     p->loose = p->loose || !stands;
-    room->in_fault = stands && is_any_in_fault(p);
+    room->in_fault = stands && (p->ran ? is_any_in_fault(p) : room->in_fault);
     uint64_t start = bs_now_ns();
     bs_helper_share(helped ? p->helper : NULL, do_part, &parts, count);
     bs_trial_note(&p->scan_trial, helped, bs_now_ns() - start, 1);
     int result = 0;
     for (size_t i = 0; i < count && result == 0; i++) {
-        bool again = parts.results[i] < 0 && helped; /* for the text of a failure is that of a thread */
-        result = again ? parts.todo[i](p) : parts.results[i];
+        result = parts.results[i];
+        if (result < 0 && helped && parts.todo[i](p) == 0) { /* again, for the text of a failure is that of a thread */
+            bs_fail(result, "scan the pages of process %d: it failed once", (int) p->pid);
+        }
     }
     if (result == 0 && p->cow) {
         result = bs_held_scan(p);

@@ -21,41 +21,40 @@ void bs_state_split(uint64_t address, struct bs_state_parts *parts) {
     parts->threads = (const char *) (parts->descriptors + parts->head->descriptor_count);
 }
 
-int bs_state_save_surroundings(struct bs_process *p) {
-    int result = bs_files_save(p, &p->descriptor_states);
-    for (size_t i = 0; result == 0 && i < 2; i++) {
-        if (p->outputs[i]) {
-            result = bs_output_drain(p->outputs[i], &p->marks[i]);
-        }
-    }
-    return result;
+int bs_state_save_files(struct bs_process *p) {
+    p->files_saved = bs_files_save(p) == 0;
+    return 0;
 }
 
 static int append(struct bs_vector *blob, const struct bs_vector *part) {
     char *place = bs_vector_extend(blob, part->size);
-    if (!place) {
-        return -ENOMEM;
+    if (place && part->size > 0) {
+        memcpy(place, part->data, part->size);
     }
-    memcpy(place, part->data, part->size);
-    return 0;
+    return place ? 0 : -ENOMEM;
 }
 
 int bs_state_save(struct bs_process *p) {
     struct bs_vector *blob = &p->state;
+    int result = p->files_saved ? 0 : bs_files_save(p);
     struct bs_state head = {.thread_count = bs_threads_count(p),
                             .mapping_count = p->mappings.size / sizeof(struct bs_mapping),
                             .descriptor_count = p->descriptor_states.size / sizeof(struct bs_descriptor_state),
-                            .heap_end = bs_layout_heap_end(p, &p->mappings),
-                            .marks = {p->marks[0], p->marks[1]}};
+                            .heap_end = bs_layout_heap_end(p, &p->mappings)};
     blob->size = 0;
     if (!bs_vector_extend(blob, sizeof head) || append(blob, &p->mappings) < 0 ||
         append(blob, &p->descriptor_states) < 0) {
         return -ENOMEM;
     }
-    int result = 0;
     for (size_t i = 0; result == 0 && i < bs_threads_count(p); i++) {
         result = bs_registers_save(bs_threads_at(p, i), blob);
     }
+    for (size_t i = 0; result == 0 && i < 2; i++) {
+        if (p->outputs[i]) {
+            result = bs_output_drain(p->outputs[i], &head.marks[i]);
+        }
+    }
+    p->files_saved = false;
     head.size = blob->size;
     memcpy(blob->data, &head, sizeof head);
     return result;

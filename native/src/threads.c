@@ -304,11 +304,12 @@ static int judge_delay(const struct bs_process *p, int limits) {
 
 /*
  * Takes in what has been reported; only when there is nothing, the time counts. Threads may be born meanwhile. At first
- * it waits busily: who runs stops soon, and a processor that went to sleep takes as long again to wake up.
+ * it waits busily: who runs stops soon, and a processor that went to sleep takes as long again to wake up. But not on the
+ * only processor, nor where who is to stop may wait for its writes to be served.
  */
 static int await_stops(struct bs_process *p) {
     uint64_t began = bs_now_ns(), limit = began + FREEZE_LIMIT_NS;
-    bool armed = false;
+    bool armed = false, may_stay = p->helper && !p->cow;
     int limits = 0, result = 0, news = 1;
     while (result == 0) {
         if (p->exited) {
@@ -321,7 +322,7 @@ static int await_stops(struct bs_process *p) {
             result = judge_delay(p, ++limits);
             limit = bs_now_ns() + FREEZE_LIMIT_NS;
         }
-        bool is_soon = bs_now_ns() < began + SOON_NS;
+        bool is_soon = may_stay && bs_now_ns() < began + SOON_NS;
         if (result == 0 && !armed && !is_soon) {
             bs_timer_arm(p, limit);
             armed = true;

@@ -114,7 +114,7 @@ static int track_as_before(struct bs_process *p, bs_scan_part beside, bool *agai
 int bs_track_all(struct bs_process *p, bs_scan_part beside) {
     bool again = false;
     int result;
-    if (bs_all_stand(p) && !p->cow && p->changing < STEADY) {
+    if (bs_all_stand(p) && !p->cow && p->mappings.size > 0 && p->changing < STEADY) {
         result = track_as_before(p, beside, &again);
     } else if ((result = bs_layout_read(p, &p->fresh)) == 0 && (result = bs_layout_adopt(p)) == 0) {
         result = scan_and_carry(p, false, beside, &again);
