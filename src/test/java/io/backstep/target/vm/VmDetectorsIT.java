@@ -42,8 +42,12 @@ class VmDetectorsIT {
         DetectionRecord first = vm.await(DetectionRecord.class, 1).get(0);
         assertEquals(detector, first.detector());
         long beats = guest.beats().size();
-        while (guest.beats().size() < beats + 3) {
-            guest.awaitBeat();
+        try {
+            while (guest.beats().size() < beats + 3) {
+                guest.awaitBeat();
+            }
+        } catch (AssertionError e) {
+            throw new AssertionError(e.getMessage() + "; told was " + vm.all(Object.class), e);
         }
     }
 
