@@ -82,7 +82,7 @@ int bs_scan_unregistered(struct bs_process *p, uint64_t start, uint64_t end) {
  * all that is held then is taken as written.
  */
 static bool is_any_in_fault(const struct bs_process *p) {
-    for (size_t i = 0; i < bs_threads_count(p); i++) {
+    for (size_t i = 0; i < bs_threads_count(p) && p->ran; i++) {
         if (bs_registers_in_fault(bs_threads_at(p, i)->tid)) {
             return true;
         }
@@ -327,7 +327,7 @@ int bs_scan(struct bs_process *p, bool with_layout, bs_scan_part beside, bool *o
     parts.todo[count++] = find_written;
     bool stands = bs_all_stand(p), helped = stands && bs_trial_helped(&p->scan_trial);
     p->loose = p->loose || !stands;
-    room->in_fault = stands && (p->ran ? is_any_in_fault(p) : room->in_fault);
+    room->in_fault = stands && is_any_in_fault(p);
     uint64_t start = bs_now_ns();
     bs_helper_share(helped ? p->helper : NULL, do_part, &parts, count);
     bs_trial_note(&p->scan_trial, helped, bs_now_ns() - start, 1);
