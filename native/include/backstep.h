@@ -257,8 +257,9 @@ struct bs_capture {
     uint64_t frames;              /* in: address of frame_count frame addresses; out: in the order of the pages */
     uint64_t frame_count;         /* in */
     uint64_t predicted;           /* in: address of predicted_count bs_range, ascending: pages that are left writable
-                                     once they are written, so that they count as written until a later capture */
-    uint64_t predicted_count;     /* in */
+                                     once they are written, so that they count as written until a later capture; out:
+                                     all that are, for some come with their neighbours */
+    uint64_t predicted_count;     /* in, out */
     uint64_t page_count;          /* out: pages copied, or needed */
     uint64_t pages;               /* out: address of page_count page numbers, ascending; page i is in frame i */
     uint64_t held;                /* out: address of held_count bs_range: pages that have content of their own */
@@ -273,6 +274,8 @@ struct bs_capture {
     uint64_t ahead;               /* out: pages whose copies were made before the pause */
     uint64_t at_ns;               /* out: when the target stood */
     uint64_t pause_ns;            /* out */
+    uint64_t joined_ns;           /* out: for which the target may have waited after it, for memory that was put together
+                                     in huge pages */
     uint64_t phase_ns[BS_PHASES]; /* out */
 };
 

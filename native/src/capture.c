@@ -31,6 +31,7 @@ static int find_dirty(struct bs_process *p, bool live) {
     if (result == 0 && p->cow) {
         result = bs_cow_choose(p->cow, &p->predicted, &p->dirty);
     }
+    bs_vector_swap(&p->predicted, &p->left_writable);
     p->predicted.size = 0; /* a rollback's scans protect everything */
     return result == 0 ? bs_ranges_list(&p->pages, &p->dirty) : result;
 }
@@ -44,6 +45,7 @@ static int prepare(struct bs_process *p, struct bs_capture *c, bool goes_on) {
     if (!goes_on) {
         int ignored = bs_files_refresh(p);
         (void) ignored;
+        bs_huge_widen(p);
         bs_prepare_begin(p);
     }
     do {
@@ -140,6 +142,8 @@ static int copy_and_save(struct bs_process *p, struct bs_capture *c) {
 
 static void fill_in(const struct bs_process *p, struct bs_capture *c, bool live) {
     c->pages = (uint64_t) (uintptr_t) p->pages.data;
+    c->predicted = (uint64_t) (uintptr_t) p->left_writable.data;
+    c->predicted_count = bs_ranges_count(&p->left_writable);
     c->held = (uint64_t) (uintptr_t) p->held.data;
     c->held_count = bs_ranges_count(&p->held);
     c->held_pages = bs_ranges_pages(&p->held);
@@ -202,6 +206,7 @@ int bs_process_capture(bs_process *p, struct bs_capture *c) {
     if (result == 0) {
         fill_in(p, c, live);
     }
+    c->joined_ns = result == 0 && !live && !p->halted ? bs_huge_join(p) : 0;
     return result < 0 ? result : thawed;
 }
 

@@ -361,13 +361,14 @@ void bs_process_close(bs_process *p) {
         &p->threads,    &p->special,         &p->mappings,     &p->fresh,        &p->mapped_files,   &p->held,
         &p->held_files, &p->held_at_capture, &p->written,      &p->predicted,    &p->touched,        &p->touched_before,
         &p->dirty,      &p->carried,         &p->unregistered, &p->scratch,      &p->pages,          &p->open_files,
-        &p->left_files, &p->closed_files,    &p->state,        &p->descriptor_states,
+        &p->left_files, &p->left_writable,   &p->closed_files, &p->state,         &p->descriptor_states,
         &p->preparation.found, &p->preparation.all, &p->preparation.pages, &p->preparation.scratch};
     for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++) {
         bs_vector_fini(vectors[i]);
     }
     bs_scan_fini(p);
     bs_ahead_fini(&p->ahead);
+    bs_huge_fini(&p->huge);
     bs_helper_close(p->helper);
     free(p);
 }

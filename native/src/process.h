@@ -14,6 +14,7 @@
 #include "backstep.h"
 #include "clock.h"
 #include "helper.h"
+#include "huge.h"
 #include "phases.h"
 #include "vector.h"
 
@@ -165,16 +166,18 @@ struct bs_process {
     struct bs_scan_room *scan_room;
     struct bs_preparation preparation;
     struct bs_ahead ahead;
+    struct bs_huge huge;
     struct bs_helper *helper; /* or null */
     struct bs_trial scan_trial;
     struct bs_trial copy_trial;
-    struct bs_vector predicted;    /* bs_range: not to be protected by this capture's scan */
-    struct bs_vector dirty;        /* bs_range: to be copied */
-    struct bs_vector carried;      /* bs_range: marks taken and not yet copied */
-    struct bs_vector unregistered; /* bs_range: working memory */
-    struct bs_vector scratch;      /* bs_range */
-    bool loose;                    /* marks were taken in mappings that were not known */
-    bool all_dirty;                /* marks were taken and could not be noted: everything held is dirty */
+    struct bs_vector predicted;     /* bs_range: not to be protected by this capture's scan */
+    struct bs_vector left_writable; /* bs_range: those of the last scan */
+    struct bs_vector dirty;         /* bs_range: to be copied */
+    struct bs_vector carried;       /* bs_range: marks taken and not yet copied */
+    struct bs_vector unregistered;  /* bs_range: working memory */
+    struct bs_vector scratch;       /* bs_range */
+    bool loose;                     /* marks were taken in mappings that were not known */
+    bool all_dirty;                 /* marks were taken and could not be noted: everything held is dirty */
     struct bs_phases phases;
     uint64_t let_go_ns; /* when a thread was last told to run on */
     bool layout_changed;

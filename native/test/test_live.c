@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Live captures of a running victim, then some with a pause each, with what is done ahead of it, and one of the victim
- * that stands: what they gave together must be what its pages hold then.
+ * that stands: what they gave together must be what its pages hold then. Where most of a block of 512 pages is
+ * predicted it becomes a huge page meanwhile, if the host lets it.
  * usage: test_live DIRECTORY-OF-VICTIMS [SEED]
  */
 #define _GNU_SOURCE
@@ -25,6 +26,7 @@
 #define LIVE_ROUNDS 4
 #define CAPTURES_AT_MOST 8
 #define PREDICTIONS 64
+#define DENSE 2048 /* pages */
 
 static uint64_t frames[FRAMES];
 static uint64_t mirrored[SLOTS]; /* a page number, or 0; open addressing */
@@ -35,12 +37,18 @@ static char *mirror;
 struct plan {
     const char *victim;
     const char *steps;
+    const char *option;
     int comparisons;
     uint64_t apart_ns; /* captures, at most; one in eight comes later */
 };
 
 static const struct plan plans[] = {
-    {"writers", "100000", 8, 3000000}, {"layout", "100000", 8, 3000000}, {"shuffle", NULL, 500, 200000}};
+    {"writers", "100000", NULL, 8, 3000000},
+    {"layout", "100000", NULL, 8, 3000000},
+    {"shuffle", NULL, NULL, 500, 200000},
+    {"blocks", "100000", NULL, 16, 3000000},
+    {"blocks", "100000", "--forks", 8, 3000000},
+};
 
 static void sleep_us(uint64_t us) {
     struct timespec time = {(time_t) (us / 1000000), (long) (us % 1000000 * 1000)};
@@ -88,13 +96,13 @@ static void drop_others(const struct bs_capture *c) {
     }
 }
 
-/* Some of the pages that the last capture gave, with their neighbours. */
+/* Some of the pages that the last capture gave, with their neighbours, now and then with very many. */
 static uint64_t predict(const struct bs_capture *last, struct bs_range *predicted) {
     const uint64_t *pages = (const uint64_t *) (uintptr_t) last->pages;
     uint64_t count = 0, end = 0;
     for (uint64_t i = 0; i < last->page_count && count < PREDICTIONS; i++) {
         if (pages[i] >= end && next_random() % 8 == 0) {
-            end = pages[i] + 1 + next_random() % 4;
+            end = pages[i] + 1 + next_random() % (next_random() % 4 == 0 ? DENSE : 4);
             predicted[count++] = (struct bs_range){pages[i], end};
             end++; /* ranges do not touch */
         }
@@ -148,8 +156,32 @@ static void compare(pid_t pid, const struct bs_capture *c) {
     CHECK(differences == 0);
 }
 
-static void attach_to(const char *victims, const struct plan *plan) {
+static uint64_t huge_kib(pid_t pid) {
+    char path[64], line[256];
+    uint64_t kib = 0;
+    snprintf(path, sizeof path, "/proc/%d/smaps_rollup", (int) pid);
+    FILE *file = fopen(path, "re");
+    CHECK(file != NULL);
+    while (fgets(line, sizeof line, file) && sscanf(line, "AnonHugePages: %" SCNu64, &kib) != 1) {
+    }
+    fclose(file);
+    return kib;
+}
+
+static bool are_huge_pages_allowed(void) {
+    char setting[64] = "[never]";
+    FILE *file = fopen("/sys/kernel/mm/transparent_hugepage/enabled", "re");
+    bool known = file && fgets(setting, sizeof setting, file);
+    if (file) {
+        fclose(file);
+    }
+    return known && !strstr(setting, "[never]");
+}
+
+/* The most memory that was seen in huge pages. */
+static uint64_t attach_to(const char *victims, const struct plan *plan) {
     char path[4096], number[32];
+    uint64_t most_kib = 0;
     snprintf(path, sizeof path, "%s/%s", victims, plan->victim);
     snprintf(number, sizeof number, "%" PRIu64, next_random() % 1000000 + 1);
     int started[2]; /* closed by exec */
@@ -159,7 +191,7 @@ static void attach_to(const char *victims, const struct plan *plan) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         int nowhere = open("/dev/null", O_WRONLY);
         dup2(nowhere, STDOUT_FILENO);
-        execl(path, plan->victim, number, plan->steps, (char *) NULL);
+        execl(path, plan->victim, number, plan->steps, plan->option, (char *) NULL);
         _exit(127);
     }
     close(started[1]);
@@ -189,10 +221,13 @@ static void attach_to(const char *victims, const struct plan *plan) {
         CHECK_OK(bs_process_halt(process));
         capture(process, 0, &c);
         compare(child, &c);
+        uint64_t kib = huge_kib(child);
+        most_kib = kib > most_kib ? kib : most_kib;
         CHECK_OK(bs_process_resume(process, 0));
     }
     CHECK_OK(bs_process_kill(process));
     bs_process_close(process);
+    return most_kib;
 }
 
 int main(int argc, char **argv) {
@@ -207,11 +242,15 @@ int main(int argc, char **argv) {
     for (uint64_t i = 0; i < FRAMES; i++) {
         frames[i] = (uint64_t) (uintptr_t) arena + i * BS_PAGE_SIZE;
     }
+    uint64_t most_kib = 0;
     for (int round = 0; round < ROUNDS; round++) {
         for (size_t i = 0; i < sizeof plans / sizeof *plans; i++) {
-            attach_to(victims, plans + i);
+            uint64_t kib = attach_to(victims, plans + i);
+            most_kib = kib > most_kib ? kib : most_kib;
         }
     }
+    printf("at most %" PRIu64 " KiB in huge pages\n", most_kib);
+    CHECK(most_kib > 0 || !are_huge_pages_allowed());
     PASSED("live captures");
     return 0;
 }

@@ -22,6 +22,7 @@ public final class Capture implements AutoCloseable {
     private long trackedPages;
     private long atNs;
     private long pauseNs;
+    private long joinedNs;
     private long copiedAhead;
 
     /** In: addresses of free frames. The first of them, as many as there are {@link #pages()}, are used. */
@@ -31,7 +32,8 @@ public final class Capture implements AutoCloseable {
 
     /**
      * In: pages that are expected to be written in the coming interval. Once written they may be left writable: then they
-     * are among the {@link #pages()} of the next capture, written or not.
+     * are among the {@link #pages()} of the next capture, written or not. Out: all that may be, for a target may add
+     * neighbours.
      */
     public PageRanges predicted() {
         return predicted;
@@ -144,6 +146,15 @@ public final class Capture implements AutoCloseable {
         pauseNs = nanos;
     }
 
+    /** Out: how long the target may have waited after that for memory that was put together in huge pages. */
+    public long joinedNs() {
+        return joinedNs;
+    }
+
+    public void joinedNs(long nanos) {
+        joinedNs = nanos;
+    }
+
     public long phaseNs(Phase phase) {
         return phaseNs[phase.ordinal()];
     }
@@ -163,6 +174,7 @@ public final class Capture implements AutoCloseable {
         trackedPages = 0;
         atNs = 0;
         pauseNs = 0;
+        joinedNs = 0;
         copiedAhead = 0;
         java.util.Arrays.fill(phaseNs, 0);
     }

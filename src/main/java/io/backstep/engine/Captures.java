@@ -119,7 +119,8 @@ final class Captures implements AutoCloseable {
         for (Checkpoint excess; (excess = retention.excess(store.checkpoints())) != null;) {
             store.drop(excess);
         }
-        log.captured(capture, written, copied, saved, target.heldBytes(), capture.pauseNs() + forecast.faultsNs());
+        log.captured(capture, written, copied, saved, target.heldBytes(),
+                capture.pauseNs() + capture.joinedNs() + forecast.faultsNs());
         commit();
         // Of two, the smaller: what was needed once, as at the start, is not laid ready again.
         long usual = Math.min(copied, copiedBefore);

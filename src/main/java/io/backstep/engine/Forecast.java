@@ -27,7 +27,6 @@ final class Forecast implements AutoCloseable {
     private final Prices prices;
     private final Predictor predictor;
     private final PageRanges leftWritable = new PageRanges();
-    private final PageRanges asked = new PageRanges();
     private final LongVector all = new LongVector();
     private final Histogram precision = new Histogram(PERMILLE, DIGITS);
     private final Histogram recall = new Histogram(PERMILLE, DIGITS);
@@ -49,11 +48,10 @@ final class Forecast implements AutoCloseable {
 
     /** The pages to leave writable from the coming capture on. */
     void fill(PageRanges into) {
-        predictor.predict(asked);
-        into.copyFrom(asked);
+        predictor.predict(into);
     }
 
-    /** Pages that the last capture was asked to leave writable. */
+    /** Pages that the last capture left writable. */
     PageRanges leftWritable() {
         return leftWritable;
     }
@@ -79,7 +77,7 @@ final class Forecast implements AutoCloseable {
         double guarded = Math.max(Math.max(1, pages.size() - predicted), capture.copiedAhead());
         learnPrice(capture, copied - capture.copiedAhead());
         predictor.observe(nowWritten, 1 - capture.copiedAhead() / guarded, copyNs);
-        leftWritable.copyFrom(asked);
+        leftWritable.copyFrom(capture.predicted());
         return nowWritten.size() + capture.saved().pages().size() - capture.saved().frameCount();
     }
 
@@ -172,7 +170,6 @@ final class Forecast implements AutoCloseable {
     public void close() {
         predictor.close();
         leftWritable.close();
-        asked.close();
         all.close();
     }
 }

@@ -82,7 +82,7 @@ final class RunLog {
         for (int i = 0; i < PHASES.length; i++) {
             record(phases[i], capture.phaseNs(PHASES[i]));
         }
-        pausedNs += capture.pauseNs();
+        pausedNs += capture.pauseNs() + capture.joinedNs();
         lastPauseNs = capture.pauseNs();
         lastDirtyPages = written;
         firstDirtyPages = taken() == 1 ? written : firstDirtyPages;

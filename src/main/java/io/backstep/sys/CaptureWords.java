@@ -28,7 +28,8 @@ public final class CaptureWords extends NativeWords {
     private static final int AHEAD = MAPPINGS + 1;
     private static final int AT_NS = AHEAD + 1;
     private static final int PAUSE_NS = AT_NS + 1;
-    private static final int PHASE_NS = PAUSE_NS + 1;
+    private static final int JOINED_NS = PAUSE_NS + 1;
+    private static final int PHASE_NS = JOINED_NS + 1;
     private static final int WORDS = PHASE_NS + Phase.values().length;
 
     private static final long LIVE = 1;
@@ -55,10 +56,14 @@ public final class CaptureWords extends NativeWords {
             return false;
         }
         capture.pages().copyFrom(word(PAGES), word(PAGE_COUNT));
+        if (word(PREDICTED) != capture.predicted().address()) {
+            capture.predicted().copyFrom(word(PREDICTED), word(PREDICTED_COUNT));
+        }
         capture.trackedPages(word(HELD_PAGES));
         capture.atNs(word(AT_NS));
         capture.copiedAhead(word(AHEAD));
         capture.pauseNs(word(PAUSE_NS));
+        capture.joinedNs(word(JOINED_NS));
         for (int i = 0; i < PHASES.length; i++) {
             capture.phaseNs(PHASES[i], word(PHASE_NS + i));
         }

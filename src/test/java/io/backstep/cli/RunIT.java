@@ -243,7 +243,7 @@ class RunIT {
                 Victim.of("signals", 3, 300, "--strict"), Victim.of("server", 3, 600), Victim.of("execer", 3, 500, "main"),
                 Victim.of("execer", 3, 500, "thread"), Victim.of("forker", 3, 400, 8, "--strict"), Victim.of("churn", 3, 300),
                 Victim.of("blocking", 3, 400, "idle", "--strict"), Victim.of("blocking", 3, 400, "traffic", "--strict"),
-                Victim.of("dirty", 16, 500, 5, 60), Victim.of("crasher", 3, 300, "none"));
+                Victim.of("dirty", 16, 500, 5, 60), Victim.of("crasher", 3, 300, "none"), Victim.of("blocks", 3, 800, "--forks"));
     }
 
     @ParameterizedTest

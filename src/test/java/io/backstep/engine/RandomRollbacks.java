@@ -133,6 +133,7 @@ final class RandomRollbacks {
                 new Plan("simd", 0, seed, 1_000),
                 new Plan("blocking", 30, seed, 800),
                 new Plan("layout", 0, seed, 900),
+                new Plan("blocks", 0, seed, 1_000),
                 new Plan("files", 0, seed, 1_800, directory.resolve("written")),
                 new Plan("signals", 30, seed, 2_000),
                 new Plan("server", 0, seed, 2_500)).filter(plan -> only.isEmpty() || plan.name.equals(only)).toList();
