@@ -4,7 +4,6 @@
 #define _GNU_SOURCE
 #include "process.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -18,7 +17,6 @@
 #include "kernel.h"
 
 #define TRACK_TRIES 10
-#define TRACE_OPTIONS (PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC)
 
 /* ---- opening ----------------------------------------------------------------------------------------------- */
 
@@ -153,7 +151,7 @@ int bs_process_spawn(const struct bs_program *program, bs_process **out) {
     }
     close(report[1]);
     report[1] = -1;
-    if (ptrace(PTRACE_SEIZE, p->pid, 0, TRACE_OPTIONS) < 0) {
+    if (ptrace(PTRACE_SEIZE, p->pid, 0, BS_TRACE_OPTIONS) < 0) {
         result = bs_fail_errno("trace process %d", (int) p->pid);
         goto kill;
     }
@@ -195,49 +193,6 @@ done:
 }
 
 /* Is this thread traced by the calling one? One that is just ending is not. */
-static bool is_seized(const struct bs_process *p, pid_t tid) {
-    char name[48], text[4096];
-    snprintf(name, sizeof name, "task/%d/status", (int) tid);
-    int file = openat(p->proc, name, O_RDONLY | O_CLOEXEC);
-    ssize_t length = file < 0 ? -1 : read(file, text, sizeof text - 1);
-    if (file >= 0) {
-        close(file);
-    }
-    text[length > 0 ? length : 0] = 0;
-    const char *tracer = strstr(text, "TracerPid:");
-    return tracer && atoi(tracer + strlen("TracerPid:")) == gettid();
-}
-
-/* Seizes the threads that are there, again and again until no new one is found. */
-static int seize_all(struct bs_process *p) {
-    int directory = openat(p->proc, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *tasks = directory >= 0 ? fdopendir(directory) : NULL;
-    if (!tasks) {
-        return bs_fail_errno("list threads of process %d", (int) p->pid);
-    }
-    int result = 0;
-    bool found = true;
-    while (found && result == 0) {
-        found = false;
-        rewinddir(tasks);
-        for (struct dirent *entry; result == 0 && (entry = readdir(tasks)) != NULL;) {
-            pid_t tid = (pid_t) atoi(entry->d_name);
-            if (tid <= 0 || bs_thread_by_tid(p, tid)) {
-                continue;
-            }
-            if (ptrace(PTRACE_SEIZE, tid, 0, TRACE_OPTIONS) == 0) {
-                found = bs_thread_add(p, tid) != NULL;
-            } else if (errno == EPERM && is_seized(p, tid)) {
-                found = bs_thread_add(p, tid) != NULL; /* born of a seized thread, and seized with it */
-            } else if (errno != ESRCH && bs_threads_count(p) == 0) {
-                result = bs_fail_errno("trace process %d", (int) p->pid);
-            }
-        }
-    }
-    closedir(tasks);
-    return result;
-}
-
 int bs_process_attach(int32_t pid, bs_process **out) {
     bs_process *p = process_new();
     if (!p) {
@@ -245,8 +200,9 @@ int bs_process_attach(int32_t pid, bs_process **out) {
     }
     p->pid = pid;
     int result = open_proc(p);
-    if (result == 0) {
-        result = seize_all(p);
+    if (result == 0 && (result = bs_seize(p)) > 0) {
+        p->may_miss_threads = true;
+        result = 0;
     }
     if (result == 0 && bs_threads_count(p) == 0) {
         errno = ESRCH;
@@ -294,7 +250,7 @@ int bs_process_track(bs_process *p, uint64_t *interrupted_ns) {
 
 int bs_set_kill_on_exit(struct bs_process *p, bool on) {
     for (size_t i = 0; i < bs_threads_count(p); i++) {
-        if (ptrace(PTRACE_SETOPTIONS, bs_threads_at(p, i)->tid, 0, TRACE_OPTIONS | (on ? PTRACE_O_EXITKILL : 0)) < 0) {
+        if (ptrace(PTRACE_SETOPTIONS, bs_threads_at(p, i)->tid, 0, BS_TRACE_OPTIONS | (on ? PTRACE_O_EXITKILL : 0)) < 0) {
             return bs_fail_errno("set options of thread %d", (int) bs_threads_at(p, i)->tid);
         }
     }

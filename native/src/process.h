@@ -135,6 +135,7 @@ struct bs_process {
     struct bs_vector threads; /* struct bs_thread */
     uint64_t caught_signals;
     bool catch_handled;
+    bool may_miss_threads; /* that were born while it was taken hold of */
 
     timer_t timer;
     bool timer_made;
@@ -209,6 +210,10 @@ static inline const struct bs_mapping *bs_mappings_of(const struct bs_process *p
 int bs_timer_open(struct bs_process *p);
 void bs_timer_arm(struct bs_process *p, uint64_t deadline_ns);
 void bs_timer_disarm(struct bs_process *p);
+
+/* seize.c */
+#define BS_TRACE_OPTIONS (PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC)
+int bs_seize(struct bs_process *p); /* all threads that can be found: how many were not known, or a failure */
 
 /* threads.c */
 static inline size_t bs_threads_count(const struct bs_process *p) {

@@ -340,10 +340,20 @@ static int await_stops(struct bs_process *p) {
     return result;
 }
 
+static int await_all(struct bs_process *p) {
+    int result = await_stops(p);
+    while (result == 0 && p->may_miss_threads) {
+        int found = bs_seize(p);
+        p->may_miss_threads = found != 0;
+        result = found > 0 ? await_stops(p) : found;
+    }
+    return result;
+}
+
 /* Stops every thread. */
 int bs_freeze(struct bs_process *p) {
     bs_cow_urgent(p->cow, true);
-    int result = await_stops(p);
+    int result = await_all(p);
     if (result < 0 && !p->exited && !p->execed) {
         for (size_t i = 0; i < bs_threads_count(p); i++) {
             bs_threads_at(p, i)->trap_pending = false; /* the next freeze asks again */

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Stopping threads that take long to stop: that get no processor, that no stop can reach, and that are gone. */
+/* Stopping threads that take long to stop: that get no processor, that no stop can reach, and that are gone; and all. */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -14,6 +16,9 @@
 #define SPINNERS 4
 #define HALTS 4
 #define LEAST_PRIORITY 19
+#define BIRTHS 400
+#define ATTEMPTS 1000
+#define LATER_NS 100000
 #define FEW_SECONDS_NS 3000000000ULL
 
 static int first_processor(void) {
@@ -105,6 +110,71 @@ static void should_give_up_on_a_thread_that_sleeps_uninterruptibly(void) {
     close(ready[1]);
 }
 
+static void *wait_for_ever(void *ignored) {
+    for (;;) {
+        pause();
+    }
+    return ignored;
+}
+
+static void *bear(void *started) {
+    pthread_attr_t small;
+    pthread_t thread;
+    pthread_attr_init(&small);
+    pthread_attr_setstacksize(&small, 65536);
+    CHECK(write(*(int *) started, "", 1) == 1);
+    for (int i = 0; i < BIRTHS; i++) {
+        CHECK(pthread_create(&thread, &small, wait_for_ever, NULL) == 0);
+    }
+    return wait_for_ever(NULL);
+}
+
+/* By what the kernel tells of each of its tasks. */
+static int running_threads(pid_t pid) {
+    char path[300], line[256];
+    int running = 0;
+    snprintf(path, sizeof path, "/proc/%d/task", (int) pid);
+    DIR *tasks = opendir(path);
+    CHECK(tasks != NULL);
+    for (struct dirent *entry; (entry = readdir(tasks)) != NULL;) {
+        snprintf(path, sizeof path, "/proc/%d/task/%s/status", (int) pid, entry->d_name);
+        FILE *file = entry->d_name[0] == '.' ? NULL : fopen(path, "re");
+        char state = 't';
+        while (file && fgets(line, sizeof line, file) && sscanf(line, "State: %c", &state) != 1) {
+        }
+        running += state != 't';
+        if (file) {
+            fclose(file);
+        }
+    }
+    closedir(tasks);
+    return running;
+}
+
+static void should_find_threads_that_are_born_meanwhile(void) {
+    for (int i = 0; i < ATTEMPTS; i++) {
+        int started[2];
+        char byte;
+        CHECK(pipe(started) == 0);
+        pid_t victim = fork();
+        if (victim == 0) {
+            prctl(PR_SET_PDEATHSIG, SIGKILL);
+            bear(&started[1]);
+        }
+        CHECK(victim > 0 && read(started[0], &byte, 1) == 1);
+        bs_process *process = NULL;
+        CHECK_OK(bs_process_attach(victim, &process));
+        for (uint64_t began = bs_now_ns(); bs_now_ns() - began < LATER_NS;) {
+        }
+        CHECK_OK(bs_process_halt(process));
+        CHECK(running_threads(victim) == 0);
+        CHECK_OK(bs_process_kill(process));
+        bs_process_close(process);
+        close(started[0]);
+        close(started[1]);
+    }
+}
+
 static void should_be_of_usual_priority_after_a_stop_that_failed(void) {
     pid_t victim = spin_on_first_processor(0);
     bs_process *process = NULL;
@@ -120,6 +190,7 @@ static void should_be_of_usual_priority_after_a_stop_that_failed(void) {
 }
 
 int main(void) {
+    should_find_threads_that_are_born_meanwhile();
     should_wait_for_a_thread_that_gets_no_processor();
     should_give_up_on_a_thread_that_sleeps_uninterruptibly();
     should_be_of_usual_priority_after_a_stop_that_failed();
