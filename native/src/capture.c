@@ -203,10 +203,10 @@ int bs_process_capture(bs_process *p, struct bs_capture *c) {
     result = live ? copy_live(p, frames) : copy_and_save(p, c);
     int thawed = let_go(p, live);
     c->pause_ns = p->phases.last_ns - p->phases.began_ns;
+    c->joined_ns = result == 0 && !live && !p->halted ? bs_huge_join(p) : 0;
     if (result == 0) {
         fill_in(p, c, live);
     }
-    c->joined_ns = result == 0 && !live && !p->halted ? bs_huge_join(p) : 0;
     return result < 0 ? result : thawed;
 }
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Predicted pages in huge ones. A page that lies in a huge page is copied in little more than half the time: the kernel
- * looks one up for 512. But tracking takes huge pages apart at the first write, and programs have them seldom. So where
- * most of a block of 512 pages is expected to be written the whole block is left writable, and once it stays so the
- * kernel is asked to put it together.
+ * Blocks of memory as huge pages: hot ones, of which most pages are written all the time, since a page in a huge one is
+ * copied in little more than half the time (the kernel looks one up for 512); and quiet ones, which nobody writes, since
+ * walks pass them at one step. Tracking takes a huge page apart at the first write to one that is protected, and most
+ * programs have none; so the kernel is asked to put blocks together when that has cost as much as to do so takes. Hot
+ * ones are left writable as a whole.
  */
 #ifndef BS_HUGE_H
 #define BS_HUGE_H
@@ -15,9 +16,8 @@
 struct bs_process;
 
 struct bs_huge {
-    struct bs_vector blocks; /* struct block, of which many pages are predicted or were lately */
-    struct bs_vector found;  /* struct block, of the coming capture */
-    struct bs_vector next;
+    struct bs_vector blocks; /* struct block */
+    struct bs_vector next;   /* struct block, being listed */
     struct bs_vector whole;  /* bs_range: blocks that are left writable as a whole */
     struct bs_vector scratch;
     void *mapped;           /* memory of ours, where a huge page is laid ready */

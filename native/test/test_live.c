@@ -22,11 +22,8 @@
 
 #define FRAMES 65536ULL
 #define SLOTS (4 * FRAMES)
-#define ROUNDS 4
 #define LIVE_ROUNDS 4
-#define CAPTURES_AT_MOST 8
 #define PREDICTIONS 64
-#define DENSE 2048 /* pages */
 
 static uint64_t frames[FRAMES];
 static uint64_t mirrored[SLOTS]; /* a page number, or 0; open addressing */
@@ -36,18 +33,21 @@ static char *mirror;
 
 struct plan {
     const char *victim;
-    const char *steps;
-    const char *option;
+    const char *arguments[4];
     int comparisons;
+    uint64_t captures; /* between two of them, less than so many */
     uint64_t apart_ns; /* captures, at most; one in eight comes later */
+    uint64_t dense; /* pages that are predicted together now and then */
+    int rounds;
 };
 
 static const struct plan plans[] = {
-    {"writers", "100000", NULL, 8, 3000000},
-    {"layout", "100000", NULL, 8, 3000000},
-    {"shuffle", NULL, NULL, 500, 200000},
-    {"blocks", "100000", NULL, 16, 3000000},
-    {"blocks", "100000", "--forks", 8, 3000000},
+    {"writers", {"100000"}, 8, 8, 3000000, 2048, 4},
+    {"layout", {"100000"}, 8, 8, 3000000, 2048, 4},
+    {"shuffle", {NULL}, 500, 8, 200000, 2048, 4},
+    {"blocks", {"100000"}, 16, 8, 3000000, 2048, 4},
+    {"blocks", {"100000", "--forks"}, 8, 8, 3000000, 2048, 4},
+    {"blocks", {"100000", "2000", "2000", "--forks"}, 40, 200, 200000, 4, 1},
 };
 
 static void sleep_us(uint64_t us) {
@@ -97,12 +97,12 @@ static void drop_others(const struct bs_capture *c) {
 }
 
 /* Some of the pages that the last capture gave, with their neighbours, now and then with very many. */
-static uint64_t predict(const struct bs_capture *last, struct bs_range *predicted) {
+static uint64_t predict(const struct plan *plan, const struct bs_capture *last, struct bs_range *predicted) {
     const uint64_t *pages = (const uint64_t *) (uintptr_t) last->pages;
     uint64_t count = 0, end = 0;
     for (uint64_t i = 0; i < last->page_count && count < PREDICTIONS; i++) {
         if (pages[i] >= end && next_random() % 8 == 0) {
-            end = pages[i] + 1 + next_random() % (next_random() % 4 == 0 ? DENSE : 4);
+            end = pages[i] + 1 + next_random() % (next_random() % 4 == 0 ? plan->dense : 4);
             predicted[count++] = (struct bs_range){pages[i], end};
             end++; /* ranges do not touch */
         }
@@ -110,9 +110,9 @@ static uint64_t predict(const struct bs_capture *last, struct bs_range *predicte
     return count;
 }
 
-static void capture(bs_process *process, uint64_t flags, struct bs_capture *c) {
+static void capture(bs_process *process, const struct plan *plan, uint64_t flags, struct bs_capture *c) {
     struct bs_range predicted[PREDICTIONS];
-    uint64_t count = predict(c, predicted), frame_count = next_random() % 2 ? FRAMES : next_random() % 4096;
+    uint64_t count = predict(plan, c, predicted), frame_count = next_random() % 2 ? FRAMES : next_random() % 4096;
     *c = (struct bs_capture){.flags = flags,
                              .frames = (uint64_t) (uintptr_t) frames,
                              .frame_count = frame_count,
@@ -191,7 +191,8 @@ static uint64_t attach_to(const char *victims, const struct plan *plan) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         int nowhere = open("/dev/null", O_WRONLY);
         dup2(nowhere, STDOUT_FILENO);
-        execl(path, plan->victim, number, plan->steps, plan->option, (char *) NULL);
+        execl(path, plan->victim, number, plan->arguments[0], plan->arguments[1],
+              plan->arguments[2], plan->arguments[3], (char *) NULL);
         _exit(127);
     }
     close(started[1]);
@@ -209,17 +210,17 @@ static uint64_t attach_to(const char *victims, const struct plan *plan) {
     taken_count = 0;
     madvise(mirror, SLOTS * BS_PAGE_SIZE, MADV_DONTNEED);
     for (int i = 0; i < LIVE_ROUNDS; i++) {
-        capture(process, BS_CAPTURE_LIVE, &c);
+        capture(process, plan, BS_CAPTURE_LIVE, &c);
     }
     for (int i = 0; i < plan->comparisons; i++) {
-        for (uint64_t captures = next_random() % CAPTURES_AT_MOST; captures > 0; captures--) {
+        for (uint64_t captures = next_random() % plan->captures; captures > 0; captures--) {
             uint64_t longest = next_random() % 8 == 0 ? 12 * plan->apart_ns : plan->apart_ns;
             CHECK_OK(bs_process_wait(process, now_after(next_random() % longest), &event));
             CHECK(event.kind == BS_EVENT_NONE);
-            capture(process, 0, &c);
+            capture(process, plan, 0, &c);
         }
         CHECK_OK(bs_process_halt(process));
-        capture(process, 0, &c);
+        capture(process, plan, 0, &c);
         compare(child, &c);
         uint64_t kib = huge_kib(child);
         most_kib = kib > most_kib ? kib : most_kib;
@@ -243,8 +244,8 @@ int main(int argc, char **argv) {
         frames[i] = (uint64_t) (uintptr_t) arena + i * BS_PAGE_SIZE;
     }
     uint64_t most_kib = 0;
-    for (int round = 0; round < ROUNDS; round++) {
-        for (size_t i = 0; i < sizeof plans / sizeof *plans; i++) {
+    for (size_t i = 0; i < sizeof plans / sizeof *plans; i++) {
+        for (int round = 0; round < plans[i].rounds; round++) {
             uint64_t kib = attach_to(victims, plans + i);
             most_kib = kib > most_kib ? kib : most_kib;
         }

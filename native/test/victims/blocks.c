@@ -4,15 +4,16 @@
 // written in each step. Between steps parts of blocks are given back, made read-only, moved away and back, shared with
 // a child by fork; and blocks cool down and others get hot. A kernel puts such blocks together and takes them apart at
 // any of these. Each page has a seed kept elsewhere, of which all its words are made, and is verified at later visits.
+// Where disturbances are far apart the others lie quiet.
 //
-// usage: blocks SEED STEPS [--forks]
+// usage: blocks SEED STEPS [HOT, steps at most, 300] [APART, steps between disturbances, 16] [--forks]
 #include "victim.h"
 
 #include <sys/mman.h>
 #include <sys/wait.h>
 
 enum { BLOCKS = 8, BLOCK_PAGES = 512, PAGES = BLOCKS * BLOCK_PAGES, RUN_MAX = 96 };
-enum { HOT_STEPS_MAX = 300, VISITS_PER_STEP = 200, WRITES_PER_STEP = 3000 };
+enum { VISITS_PER_STEP = 200, WRITES_PER_STEP = 3000 };
 
 #define ARENA_ADDRESS UINT64_C(0x200000000000)
 #define ASIDE_ADDRESS UINT64_C(0x210000000000)
@@ -139,9 +140,11 @@ static void step(size_t hot, size_t hot_count)
 
 int main(int argc, char **argv)
 {
-    victim_start(argc, argv, "SEED STEPS [--forks]");
+    victim_start(argc, argv, "SEED STEPS [HOT] [APART] [--forks]");
     rng.state = victim_seed();
     uint64_t steps = victim_steps();
+    uint64_t hot_most = victim_number(2, 300, 1, 1000000);
+    uint64_t apart = victim_number(3, 16, 1, 1000000);
     bool forks = victim_flag("--forks");
     void *arena = mmap((void *)ARENA_ADDRESS, (size_t)PAGES * PAGE_BYTES, PROT_READ | PROT_WRITE,
                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
@@ -154,10 +157,10 @@ int main(int argc, char **argv)
         if (i == until) {
             hot = rng_below(&rng, BLOCKS);
             hot_count = rng_between(&rng, 1, 3);
-            until = i + rng_between(&rng, 1, HOT_STEPS_MAX);
+            until = i + rng_between(&rng, 1, hot_most);
         }
         step(hot, hot_count);
-        if (rng_below(&rng, 16) == 0) {
+        if (rng_below(&rng, apart) == 0) {
             disturb(forks);
         }
     }

@@ -109,7 +109,7 @@ final class HostFiles {
         int to = setting.indexOf(']');
         String chosen = from < 0 || to < from ? "none" : setting.substring(from + 1, to);
         return new Facility("transparent huge pages", chosen.equals("always") ? State.LIMITED : State.OK, chosen, false,
-                "tracking splits huge pages that are written now and then: a program that gains from them runs slower",
+                "tracking splits huge pages that are written now and then: a program that gains from them is slower",
                 "none is needed; /sys/kernel/mm/transparent_hugepage/enabled may say madvise: for who asks only");
     }
 
