@@ -260,6 +260,9 @@ struct bs_capture {
                                      once they are written, so that they count as written until a later capture; out:
                                      all that are, for some come with their neighbours */
     uint64_t predicted_count;     /* in, out */
+    uint64_t written_before;      /* in: address of written_before_count page numbers, ascending: what was written in the
+                                     interval before the last capture, as far as is known now */
+    uint64_t written_before_count; /* in */
     uint64_t page_count;          /* out: pages copied, or needed */
     uint64_t pages;               /* out: address of page_count page numbers, ascending; page i is in frame i */
     uint64_t held;                /* out: address of held_count bs_range: pages that have content of their own */

@@ -14,8 +14,12 @@
 #define LOST 0.5          /* so much of the time that interrupting takes is lost to who is interrupted */
 #define FORGETFULNESS 64  /* of a price at which nothing was bought a part goes each time, so that it is tried again */
 
+bool bs_ahead_is_worth(const struct bs_ahead *a) {
+    return a->returned < TOO_MANY;
+}
+
 bool bs_ahead_pays(struct bs_ahead *a) {
-    return a->returned < TOO_MANY || a->rounds++ % TRY_AGAIN == 0;
+    return bs_ahead_is_worth(a) || a->rounds++ % TRY_AGAIN == 0;
 }
 
 static void learn(double *price, double newest) {
@@ -124,7 +128,7 @@ int bs_ahead_arrange(struct bs_ahead *a, const struct bs_vector *pages, const st
             return -ENOMEM;
         }
     }
-    if (known > 0) {
+    if (known > 0 && !a->unusual) {
         a->returned += WEIGHT * ((double) returned / (double) known - a->returned);
     }
     memcpy(frames, a->arranged.data, a->arranged.size);

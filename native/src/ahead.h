@@ -25,7 +25,10 @@ struct bs_ahead {
     double copy_ns;  /* to copy one page; 0: not known yet */
     double returned; /* the share of pages with content before that were written again before the pause */
     unsigned rounds;
+    bool unusual; /* in this capture pages count as written that nobody wrote: nothing is learnt */
 };
+
+bool bs_ahead_is_worth(const struct bs_ahead *a); /* as far as is known */
 
 /* Whether to copy ahead this time: if it pays, or once in a while to see whether it does again. */
 bool bs_ahead_pays(struct bs_ahead *a);

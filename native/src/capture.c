@@ -15,6 +15,7 @@
 static int take_predicted(struct bs_process *p, const struct bs_capture *c) {
     size_t size = c->predicted_count * sizeof(struct bs_range);
     int result = bs_vector_reserve(&p->predicted, size);
+    p->predicted.size = 0;
     if (result == 0 && size > 0) {
         memcpy(p->predicted.data, (const void *) (uintptr_t) c->predicted, size);
         p->predicted.size = size;
@@ -45,7 +46,7 @@ static int prepare(struct bs_process *p, struct bs_capture *c, bool goes_on) {
     if (!goes_on) {
         int ignored = bs_files_refresh(p);
         (void) ignored;
-        bs_huge_widen(p);
+        bs_huge_widen(p, c);
         bs_prepare_begin(p);
     }
     do {
@@ -214,5 +215,6 @@ int bs_process_capture_abandon(bs_process *p) {
     if (!p->capturing) {
         return 0;
     }
+    p->predicted.size = 0;
     return let_go(p, false);
 }

@@ -9,17 +9,20 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "hurry.h"
 #include "pagemap.h"
 #include "process.h"
 
 #define BLOCK 512 /* pages of a huge one */
 #define BLOCK_BYTES (BLOCK * BS_PAGE_SIZE)
-#define DENSE 308       /* so many predicted pages make a block hot, and worth to be put together */
-#define STAYS 205       /* and so many worth to stay so */
-#define COPY_NS 200     /* what the copy of a page in a huge one takes less, by two threads */
+#define SMALL_NS 400    /* what the copy of a page takes, by two threads */
+#define HUGE_NS 230     /* and of one in a huge one, be it predicted or not */
+#define STAYS 230       /* so many written pages leave a block huge: to take it apart costs something, too */
 #define SCAN_NS 1000    /* what the walks of a pause take less for a block that is huge and not written */
 #define JOIN_NS 700000  /* what it takes to put a block together, before it is known */
 #define AGAIN_NS 250000 /* and to copy it again while the target runs, as if all of it were written */
+#define ENTRY_PRESENT (1ULL << 63) /* in /proc/PID/pagemap */
+#define ENTRY_EXCLUSIVE (1ULL << 56)
 #define FADES 16        /* this part of what was lost on a block is forgotten for each capture at which it is not hot */
 #define REFUSALS 8      /* each doubles what must be lost on a block, up to so many */
 #define WEIGHT 0.25     /* of the newest in an average */
@@ -31,6 +34,7 @@
 struct block {
     uint64_t first;
     uint64_t predicted; /* pages */
+    double heat;        /* pages that are written in an interval, on average */
     double hot_ns;      /* lost on copies up to now because it is not huge */
     double quiet_ns;    /* lost on walks since it was written last */
     unsigned refusals;  /* of the kernel to put it together */
@@ -54,6 +58,7 @@ struct place {
     size_t known;
     size_t predicted;
     size_t written;
+    uint64_t before;
 };
 
 static uint64_t count_in(const struct bs_vector *ranges, uint64_t first, uint64_t end, size_t *cursor) {
@@ -66,7 +71,16 @@ static uint64_t count_in(const struct bs_vector *ranges, uint64_t first, uint64_
     return count;
 }
 
-static int add(struct bs_process *p, uint64_t first, struct place *place) {
+static uint64_t count_before(const struct bs_capture *c, uint64_t first, uint64_t end, uint64_t *cursor) {
+    const uint64_t *pages = (const uint64_t *) (uintptr_t) c->written_before;
+    uint64_t count = 0;
+    for (; *cursor < c->written_before_count && pages[*cursor] < end; ++*cursor) {
+        count += pages[*cursor] >= first;
+    }
+    return count;
+}
+
+static int add(struct bs_process *p, const struct bs_capture *c, uint64_t first, struct place *place) {
     struct bs_huge *h = &p->huge;
     struct block *block = bs_vector_extend(&h->next, sizeof *block);
     if (!block) {
@@ -79,11 +93,12 @@ static int add(struct bs_process *p, uint64_t first, struct place *place) {
     *block = known ? *block_at(&h->blocks, place->known) : (struct block){.first = first};
     block->predicted = count_in(&p->predicted, first, first + BLOCK, &place->predicted);
     block->written = bs_ranges_have_any(&p->dirty, first, first + BLOCK, &place->written);
+    block->heat += WEIGHT * ((double) count_before(c, first, first + BLOCK, &place->before) - block->heat);
     return 0;
 }
 
 /* Those that have content as of the last capture, and what was known of them. */
-static int list_blocks(struct bs_process *p) {
+static int list_blocks(struct bs_process *p, const struct bs_capture *c) {
     struct bs_huge *h = &p->huge;
     struct place place = {0};
     size_t count, held = 0;
@@ -91,7 +106,7 @@ static int list_blocks(struct bs_process *p) {
     h->next.size = 0;
     for (size_t i = 0; i < count; i++) {
         uint64_t start = mappings[i].start / BS_PAGE_SIZE, end = mappings[i].end / BS_PAGE_SIZE;
-        if (!bs_is_anonymous(mappings + i) || end - start < BLOCK) {
+        if (!bs_is_anonymous(mappings + i) || !(mappings[i].flags & MAPPING_WRITE) || end - start < BLOCK) {
             continue;
         }
         bs_ranges_seek(&p->held_at_capture, start, &held);
@@ -99,7 +114,7 @@ static int list_blocks(struct bs_process *p) {
             const struct bs_range *range = bs_ranges_at(&p->held_at_capture, k);
             uint64_t from = range->first > start ? range->first : start, to = range->end < end ? range->end : end;
             for (uint64_t at = (from + BLOCK - 1) / BLOCK * BLOCK; at + BLOCK <= to; at += BLOCK) {
-                if (add(p, at, &place) < 0) {
+                if (add(p, c, at, &place) < 0) {
                     return -ENOMEM;
                 }
             }
@@ -135,32 +150,56 @@ static int unprotect(const struct bs_process *p, const struct block *block) {
     return ioctl(p->uffd, UFFDIO_WRITEPROTECT, &all) < 0 ? -errno : 0;
 }
 
+/* What copies of it take less by the coming capture if it is huge. */
+static double gain_of(const struct block *block) {
+    return block->predicted > 0 ? block->heat * SMALL_NS - (double) BLOCK * HUGE_NS : 0;
+}
+
+static bool is_warm(const struct block *block) {
+    return block->predicted > 0 && block->heat >= STAYS;
+}
+
+static bool is_quiet(const struct block *block) {
+    return !block->written && block->predicted == 0;
+}
+
+static void refuse(struct block *block, unsigned refusals) {
+    unsigned all = block->refusals + refusals;
+    block->refusals = all < REFUSALS ? all : REFUSALS;
+    block->hot_ns = block->quiet_ns = 0;
+}
+
 static void count_losses(struct block *block) {
-    bool hot = block->predicted >= DENSE;
-    block->hot_ns += hot && !block->huge ? (double) (block->predicted * COPY_NS) : hot ? 0 : -block->hot_ns / FADES;
-    block->quiet_ns = block->written || block->predicted > 0 ? 0 : block->quiet_ns + (block->huge ? 0 : SCAN_NS);
+    double gain = gain_of(block);
+    block->hot_ns = block->huge ? 0 : block->hot_ns + (gain > 0 ? gain : -block->hot_ns / FADES);
+    block->quiet_ns = block->huge || !is_quiet(block) ? 0 : block->quiet_ns + SCAN_NS;
 }
 
 /* Once as much was lost as it takes: that costs at most twice what it would to know how long a block stays as it is. */
 static bool is_due(const struct bs_huge *h, const struct block *block) {
     double price = (h->join_ns > 0 ? h->join_ns : JOIN_NS) * (1 << block->refusals);
-    return block->hot_ns >= price || block->quiet_ns >= price + AGAIN_NS;
-}
-
-/* Who writes to a protected one, or protects a part of one, takes it apart. */
-static void look(const struct bs_process *p, struct block *block) {
-    if (block->predicted >= STAYS || (block->huge && block->written)) {
-        block->huge = is_huge(p, block, 0);
-    }
-}
-
-static bool is_writable(const struct bs_process *p, const struct block *block) {
-    return is_huge(p, block, PAGE_IS_WRITTEN) || unprotect(p, block) == 0;
+    return (gain_of(block) > 0 && block->hot_ns >= price) || (is_quiet(block) && block->quiet_ns >= price + AGAIN_NS);
 }
 
 /* Copies of what is not hot are worth it only ahead of a pause. */
-static bool may_join(const struct bs_process *p, const struct block *block, unsigned room) {
-    return block->hot_ns > block->quiet_ns ? room > 0 : room == AT_ONCE && !p->preparation.only_new;
+static bool has_room(const struct bs_process *p, const struct block *block, unsigned room) {
+    return is_quiet(block) ? room == AT_ONCE && bs_ahead_is_worth(&p->ahead) : room > 0;
+}
+
+/* All pages in memory, and nobody else's: what was swapped out stays there, and what is shared is not doubled. */
+static bool is_own(const struct bs_process *p, const struct block *block) {
+    uint64_t entries[BLOCK];
+    off_t at = (off_t) (block->first * sizeof *entries);
+    bool is_own = pread(p->pagemap, entries, sizeof entries, at) == sizeof entries;
+    for (size_t i = 0; i < BLOCK && is_own; i++) {
+        is_own = (entries[i] & ENTRY_PRESENT) && (entries[i] & ENTRY_EXCLUSIVE);
+    }
+    return is_own;
+}
+
+/* Whether a hot block is huge or becomes so, and can be written without a fault. */
+static bool stays_whole(const struct bs_process *p, const struct block *block) {
+    return block->wanted || (block->huge && (is_huge(p, block, PAGE_IS_WRITTEN) || unprotect(p, block) == 0));
 }
 
 static int choose(struct bs_process *p) {
@@ -169,38 +208,46 @@ static int choose(struct bs_process *p) {
     h->whole.size = 0;
     for (size_t i = 0; i < count_of(&h->blocks); i++) {
         struct block *block = block_at(&h->blocks, i);
-        look(p, block);
+        bool due = !block->huge && is_due(h, block) && has_room(p, block, room);
+        if (due || is_warm(block) || (block->huge && block->written)) {
+            block->huge = is_huge(p, block, 0);
+        }
         count_losses(block);
-        block->wanted = !block->huge && is_due(h, block) && may_join(p, block, room) && !is_huge(p, block, 0);
+        block->wanted = due && !block->huge && is_own(p, block);
+        if (due && !block->wanted && !block->huge) {
+            refuse(block, 1);
+        }
         room -= block->wanted;
-        bool whole = block->predicted >= STAYS && (block->wanted || (block->huge && is_writable(p, block)));
-        if (whole && bs_ranges_add(&h->whole, block->first, block->first + BLOCK) < 0) {
+        if (is_warm(block) && stays_whole(p, block) &&
+            bs_ranges_add(&h->whole, block->first, block->first + BLOCK) < 0) {
             return -ENOMEM;
         }
     }
     return bs_ranges_union(&h->scratch, &p->predicted, &h->whole);
 }
 
-static bool is_forbidden(void) {
-    char setting[64] = "";
+/* By the host, or by the program for itself (PR_SET_THP_DISABLE). */
+static bool is_forbidden(const struct bs_process *p) {
+    char setting[64] = "", text[4096];
     FILE *file = fopen("/sys/kernel/mm/transparent_hugepage/enabled", "re");
     bool known = file && fgets(setting, sizeof setting, file);
     if (file) {
         fclose(file);
     }
-    return !known || strstr(setting, "[never]");
+    return !known || strstr(setting, "[never]") ||
+           *bs_field_of(p, "status", "\nTHP_enabled:\t", text, sizeof text) == '0';
 }
 
-void bs_huge_widen(struct bs_process *p) {
+void bs_huge_widen(struct bs_process *p, const struct bs_capture *c) {
     struct bs_huge *h = &p->huge;
     if (!h->asked) {
-        h->forbidden = is_forbidden();
+        h->forbidden = is_forbidden(p);
         h->asked = true;
     }
     if (p->cow || h->forbidden) {
         return;
     }
-    if (list_blocks(p) == 0 && choose(p) == 0) {
+    if (list_blocks(p, c) == 0 && choose(p) == 0) {
         bs_vector_swap(&p->predicted, &h->scratch);
     }
 }
@@ -225,14 +272,17 @@ static void lay_ready(struct bs_huge *h) {
     }
 }
 
-/* The kernel refuses where pages have no content, and while something holds them. */
-static bool join(struct bs_process *p, struct block *block) {
+/* The kernel refuses where it is not wanted by the program, and while something holds pages. */
+static int join(struct bs_process *p, struct block *block) {
     struct iovec memory = {(void *) (uintptr_t) (block->first * BS_PAGE_SIZE), BLOCK_BYTES};
-    if (unprotect(p, block) == 0 && syscall(SYS_process_madvise, p->pidfd, &memory, 1, MADV_COLLAPSE, 0) >= 0) {
-        return true;
+    if (unprotect(p, block) < 0) {
+        return -errno;
     }
-    p->huge.forbidden = errno == EPERM || errno == ENOSYS;
-    return false;
+    bs_hurry(); /* who puts it together holds what others wait for */
+    bool joined = syscall(SYS_process_madvise, p->pidfd, &memory, 1, MADV_COLLAPSE, 0) >= 0;
+    int error = errno;
+    bs_hurry_end();
+    return joined ? 0 : -error;
 }
 
 /* One that took far longer shall not decide for long: where nothing is put together nothing is learnt. */
@@ -246,14 +296,17 @@ static uint64_t join_one(struct bs_process *p, struct block *block) {
     struct bs_huge *h = &p->huge;
     lay_ready(h);
     uint64_t start = bs_now_ns();
-    block->huge = join(p, block);
+    int result = join(p, block);
     uint64_t took = bs_now_ns() - start;
+    block->huge = result == 0;
+    block->wanted = false;
     if (block->huge) {
         learn(h, (double) took);
+        block->refusals = 0;
+    } else {
+        refuse(block, result == -EAGAIN || result == -EBUSY ? 1 : REFUSALS);
+        h->forbidden = result == -EPERM || result == -ENOSYS;
     }
-    block->refusals = block->huge ? 0 : block->refusals < REFUSALS ? block->refusals + 1 : REFUSALS;
-    block->hot_ns = block->quiet_ns = 0;
-    block->wanted = false;
     int ignored = bs_ranges_add(&p->left_writable, block->first, block->first + BLOCK);
     (void) ignored; /* then all of it will be taken as written */
     return took;
@@ -269,8 +322,14 @@ uint64_t bs_huge_join(struct bs_process *p) {
         }
     }
     uint64_t now = bs_now_ns();
+    h->joined = took > 0;
     h->not_before_ns = took > 0 ? now + (now - start) * SHARE : h->not_before_ns;
     return took;
+}
+
+void bs_huge_forget(struct bs_huge *h) {
+    h->blocks.size = 0;
+    h->joined = h->asked = h->forbidden = false;
 }
 
 void bs_huge_fini(struct bs_huge *h) {

@@ -30,7 +30,7 @@ static int find(struct bs_process *p, size_t *expected) {
     int result = bs_scan_count(p, &written);
     if (result == 0 && r->rounds == 0) {
         r->only_new = !bs_ahead_pays(&p->ahead) && !is_burst(r, written);
-        r->usual += WEIGHT * ((double) written - r->usual);
+        r->usual += p->ahead.unusual ? 0 : WEIGHT * ((double) written - r->usual);
     }
     if (result == 0) {
         result = bs_scan_ahead(p, r->only_new, &r->found);
@@ -50,6 +50,7 @@ static int find(struct bs_process *p, size_t *expected) {
 }
 
 void bs_prepare_begin(struct bs_process *p) {
+    p->ahead.unusual = p->huge.joined; /* all of what was put together counts as written */
     p->preparation.rounds = p->preparation.all.size = p->ahead.pages.size = 0;
 }
 

@@ -192,7 +192,6 @@ done:
     return result;
 }
 
-/* Is this thread traced by the calling one? One that is just ending is not. */
 int bs_process_attach(int32_t pid, bs_process **out) {
     bs_process *p = process_new();
     if (!p) {

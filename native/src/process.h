@@ -224,6 +224,8 @@ static inline struct bs_thread *bs_threads_at(const struct bs_process *p, size_t
     return (struct bs_thread *) p->threads.data + index;
 }
 
+/* What follows a field's name in a status file of /proc, or an empty text. */
+const char *bs_field_of(const struct bs_process *p, const char *path, const char *name, char *text, size_t room);
 struct bs_thread *bs_thread_by_tid(const struct bs_process *p, pid_t tid);
 struct bs_thread *bs_thread_add(struct bs_process *p, pid_t tid);
 struct bs_thread *

@@ -131,6 +131,7 @@ int bs_process_restore_begin(bs_process *p, uint64_t state, struct bs_restore *r
     if (p->cow) {
         p->cow->lost = 0; /* what is gone since the check was taken away by this rollback itself */
     }
+    bs_huge_forget(&p->huge);
     tell(p, restore);
     return 0;
 }

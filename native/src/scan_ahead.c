@@ -97,7 +97,7 @@ static int visit_nothing(struct bs_process *p, const struct page_region *region)
 }
 
 void bs_scan_warm(struct bs_process *p) {
-    if (!p->scan_room || bs_ranges_pages(&p->predicted) > WARM_AT_ONCE) {
+    if (!p->scan_room || bs_ranges_pages(&p->predicted) - bs_ranges_pages(&p->huge.whole) > WARM_AT_ONCE) {
         return;
     }
     for (size_t i = 0; i < bs_ranges_count(&p->predicted); i++) {

@@ -9,24 +9,17 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/ptrace.h>
 #include <unistd.h>
 
 #include "error.h"
 #include "process.h"
 
+/* By the calling thread. A thread that was born of a seized one is seized with it; one that is just ending is not. */
 static bool is_seized(const struct bs_process *p, pid_t tid) {
-    char name[48], text[4096];
-    snprintf(name, sizeof name, "task/%d/status", (int) tid);
-    int file = openat(p->proc, name, O_RDONLY | O_CLOEXEC);
-    ssize_t length = file < 0 ? -1 : read(file, text, sizeof text - 1);
-    if (file >= 0) {
-        close(file);
-    }
-    text[length > 0 ? length : 0] = 0;
-    const char *tracer = strstr(text, "TracerPid:");
-    return tracer && atoi(tracer + strlen("TracerPid:")) == gettid();
+    char path[48], text[4096];
+    snprintf(path, sizeof path, "task/%d/status", (int) tid);
+    return atoi(bs_field_of(p, path, "\nTracerPid:", text, sizeof text)) == gettid();
 }
 
 /* Those of the directory that are not known yet: how many, or a failure. */
@@ -38,10 +31,11 @@ static int seize_listed(struct bs_process *p, DIR *tasks) {
         if (tid <= 0 || bs_thread_by_tid(p, tid)) {
             continue;
         }
-        bool seized = ptrace(PTRACE_SEIZE, tid, 0, BS_TRACE_OPTIONS) == 0;
-        if (seized || (errno == EPERM && is_seized(p, tid))) { /* born of a seized thread, and seized with it */
+        int error = ptrace(PTRACE_SEIZE, tid, 0, BS_TRACE_OPTIONS) == 0 ? 0 : errno;
+        if (error == 0 || (error == EPERM && is_seized(p, tid))) {
             found += bs_thread_add(p, tid) != NULL;
-        } else if (errno != ESRCH && bs_threads_count(p) == 0) {
+        } else if (error != ESRCH && bs_threads_count(p) == 0) {
+            errno = error;
             return bs_fail_errno("trace process %d", (int) p->pid);
         }
     }
@@ -52,7 +46,11 @@ int bs_seize(struct bs_process *p) {
     int directory = openat(p->proc, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *tasks = directory >= 0 ? fdopendir(directory) : NULL;
     if (!tasks) {
-        return bs_fail_errno("list threads of process %d", (int) p->pid);
+        int result = bs_fail_errno("list threads of process %d", (int) p->pid);
+        if (directory >= 0) {
+            close(directory);
+        }
+        return result;
     }
     int all = 0, found;
     while ((found = seize_listed(p, tasks)) > 0) {

@@ -62,8 +62,7 @@ static bool is_job_control(int signal) {
     return signal == SIGSTOP || signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU;
 }
 
-/* What follows a field's name in a status file of /proc, or an empty text. */
-static const char *field_of(const struct bs_process *p, const char *path, const char *name, char *text, size_t room) {
+const char *bs_field_of(const struct bs_process *p, const char *path, const char *name, char *text, size_t room) {
     int file = openat(p->proc, path, O_RDONLY | O_CLOEXEC);
     ssize_t length = file < 0 ? -1 : read(file, text, room - 1);
     if (file >= 0) {
@@ -75,7 +74,7 @@ static const char *field_of(const struct bs_process *p, const char *path, const 
 }
 
 static const char *status_field(const struct bs_process *p, const char *name, char *text, size_t room) {
-    return field_of(p, "status", name, text, room);
+    return bs_field_of(p, "status", name, text, room);
 }
 
 /* Does the program have a handler of its own for this signal? */
@@ -278,7 +277,7 @@ static const struct bs_thread *unreachable_thread(const struct bs_process *p) {
         const struct bs_thread *thread = bs_threads_at(p, i);
         char path[48], text[4096];
         snprintf(path, sizeof path, "task/%d/status", (int) thread->tid);
-        if (thread->state == THREAD_RUNNING && *field_of(p, path, "\nState:\t", text, sizeof text) == 'D') {
+        if (thread->state == THREAD_RUNNING && *bs_field_of(p, path, "\nState:\t", text, sizeof text) == 'D') {
             return thread;
         }
     }

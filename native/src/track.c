@@ -72,6 +72,7 @@ void bs_track_close(struct bs_process *p) {
     bs_cow_end(p->cow);
     p->held.size = p->held_files.size = p->held_at_capture.size = p->written.size = p->carried.size = p->dirty.size = 0;
     p->all_dirty = false;
+    bs_huge_forget(&p->huge);
 }
 
 int bs_track_carry(struct bs_process *p, int result, const struct bs_vector *found) {

@@ -142,7 +142,7 @@ static void complete(struct bs_tracked *t) {
 void bs_tell_memory(struct bs_capture *c, const struct bs_vector *pages, const struct bs_phases *phases) {
     c->pages = (uint64_t) (uintptr_t) pages->data;
     c->held = c->held_count = c->state = c->state_size = c->output_mark = c->error_mark = c->threads = 0;
-    c->ahead = 0;
+    c->ahead = c->joined_ns = 0;
     c->at_ns = phases->began_ns;
     c->pause_ns = phases->last_ns - phases->began_ns;
     memcpy(c->phase_ns, phases->ns, sizeof c->phase_ns);

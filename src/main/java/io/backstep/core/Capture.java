@@ -10,6 +10,7 @@ public final class Capture implements AutoCloseable {
 
     private final LongVector frames = new LongVector();
     private final PageRanges predicted = new PageRanges();
+    private final LongVector writtenBefore = new LongVector();
     private final LongVector pages = new LongVector();
     private final PageRanges dropped = new PageRanges();
     private final PreImages saved = new PreImages();
@@ -37,6 +38,11 @@ public final class Capture implements AutoCloseable {
      */
     public PageRanges predicted() {
         return predicted;
+    }
+
+    /** In: pages that were written before the last capture, but for those that only may have been; ascending. */
+    public LongVector writtenBefore() {
+        return writtenBefore;
     }
 
     /**
@@ -183,6 +189,7 @@ public final class Capture implements AutoCloseable {
     public void close() {
         frames.close();
         predicted.close();
+        writtenBefore.close();
         pages.close();
         dropped.close();
         saved.close();

@@ -78,6 +78,7 @@ final class Forecast implements AutoCloseable {
         learnPrice(capture, copied - capture.copiedAhead());
         predictor.observe(nowWritten, 1 - capture.copiedAhead() / guarded, copyNs);
         leftWritable.copyFrom(capture.predicted());
+        capture.writtenBefore().copyFrom(nowWritten.address(), nowWritten.size());
         return nowWritten.size() + capture.saved().pages().size() - capture.saved().frameCount();
     }
 

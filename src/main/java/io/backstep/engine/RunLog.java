@@ -74,7 +74,7 @@ final class RunLog {
         return (nowNs - startNs) / NS_PER_MS;
     }
 
-    /** @param costNs what it cost the target: the pause, and the faults of the interval before */
+    /** @param costNs what it cost the target: the pause, waiting for huge pages, and the faults of the interval before */
     void captured(Capture capture, long written, long copied, long saved, long heldBytes, double costNs) {
         lastCostNs = costNs;
         costsNs += taken() == 0 ? 0 : costNs;

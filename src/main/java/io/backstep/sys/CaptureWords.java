@@ -14,7 +14,9 @@ public final class CaptureWords extends NativeWords {
     private static final int FRAME_COUNT = FRAMES + 1;
     private static final int PREDICTED = FRAME_COUNT + 1;
     private static final int PREDICTED_COUNT = PREDICTED + 1;
-    private static final int PAGE_COUNT = PREDICTED_COUNT + 1;
+    private static final int WRITTEN_BEFORE = PREDICTED_COUNT + 1;
+    private static final int WRITTEN_BEFORE_COUNT = WRITTEN_BEFORE + 1;
+    private static final int PAGE_COUNT = WRITTEN_BEFORE_COUNT + 1;
     private static final int PAGES = PAGE_COUNT + 1;
     private static final int HELD = PAGES + 1;
     private static final int HELD_COUNT = HELD + 1;
@@ -46,6 +48,8 @@ public final class CaptureWords extends NativeWords {
         word(FRAME_COUNT, capture.frames().size());
         word(PREDICTED, capture.predicted().address());
         word(PREDICTED_COUNT, capture.predicted().rangeCount());
+        word(WRITTEN_BEFORE, capture.writtenBefore().address());
+        word(WRITTEN_BEFORE_COUNT, capture.writtenBefore().size());
     }
 
     /** Fills a capture in by what the library answered. Returns false if it needs more frames. */
