@@ -21,8 +21,6 @@
 #define SCAN_NS 1000    /* what the walks of a pause take less for a block that is huge and not written */
 #define JOIN_NS 700000  /* what it takes to put a block together, before it is known */
 #define AGAIN_NS 250000 /* and to copy it again while the target runs, as if all of it were written */
-#define ENTRY_PRESENT (1ULL << 63) /* in /proc/PID/pagemap */
-#define ENTRY_EXCLUSIVE (1ULL << 56)
 #define FADES 16        /* this part of what was lost on a block is forgotten for each capture at which it is not hot */
 #define REFUSALS 8      /* each doubles what must be lost on a block, up to so many */
 #define WEIGHT 0.25     /* of the newest in an average */
@@ -30,17 +28,21 @@
 #define LONG_NS 2000000 /* then the rest is left for another time */
 #define SHARE 5         /* of the time one part of so many at most */
 
+/* Of an entry of /proc/PID/pagemap. */
+#define ENTRY_PRESENT (1ULL << 63)
+#define ENTRY_EXCLUSIVE (1ULL << 56)
+
 /* All pages of it have content, in one mapping. */
 struct block {
     uint64_t first;
-    uint64_t predicted; /* pages */
-    double heat;        /* pages that are written in an interval, on average */
-    double hot_ns;      /* lost on copies up to now because it is not huge */
-    double quiet_ns;    /* lost on walks since it was written last */
-    unsigned refusals;  /* of the kernel to put it together */
-    bool written;
-    bool huge;   /* as far as it is known */
-    bool wanted; /* to be put together after the pause */
+    double heat;       /* pages that are written in an interval, on average */
+    double hot_ns;     /* lost on copies up to now because it is not huge */
+    double quiet_ns;   /* lost on walks since it was written last */
+    unsigned refusals; /* of the kernel to put it together */
+    bool predicted;    /* any page of it */
+    bool written;      /* the same */
+    bool huge;         /* as far as it is known */
+    bool wanted;       /* to be put together after the pause */
 };
 
 static size_t count_of(const struct bs_vector *blocks) {
@@ -60,16 +62,6 @@ struct place {
     size_t written;
     uint64_t before;
 };
-
-static uint64_t count_in(const struct bs_vector *ranges, uint64_t first, uint64_t end, size_t *cursor) {
-    uint64_t count = 0;
-    bs_ranges_seek(ranges, first, cursor);
-    for (size_t i = *cursor; i < bs_ranges_count(ranges) && bs_ranges_at(ranges, i)->first < end; i++) {
-        const struct bs_range *range = bs_ranges_at(ranges, i);
-        count += (range->end < end ? range->end : end) - (range->first > first ? range->first : first);
-    }
-    return count;
-}
 
 static uint64_t count_before(const struct bs_capture *c, uint64_t first, uint64_t end, uint64_t *cursor) {
     const uint64_t *pages = (const uint64_t *) (uintptr_t) c->written_before;
@@ -91,7 +83,7 @@ static int add(struct bs_process *p, const struct bs_capture *c, uint64_t first,
     }
     bool known = place->known < count_of(&h->blocks) && block_at(&h->blocks, place->known)->first == first;
     *block = known ? *block_at(&h->blocks, place->known) : (struct block){.first = first};
-    block->predicted = count_in(&p->predicted, first, first + BLOCK, &place->predicted);
+    block->predicted = bs_ranges_have_any(&p->predicted, first, first + BLOCK, &place->predicted);
     block->written = bs_ranges_have_any(&p->dirty, first, first + BLOCK, &place->written);
     block->heat += WEIGHT * ((double) count_before(c, first, first + BLOCK, &place->before) - block->heat);
     return 0;
@@ -152,15 +144,15 @@ static int unprotect(const struct bs_process *p, const struct block *block) {
 
 /* What copies of it take less by the coming capture if it is huge. */
 static double gain_of(const struct block *block) {
-    return block->predicted > 0 ? block->heat * SMALL_NS - (double) BLOCK * HUGE_NS : 0;
+    return block->predicted ? block->heat * SMALL_NS - (double) BLOCK * HUGE_NS : 0;
 }
 
 static bool is_warm(const struct block *block) {
-    return block->predicted > 0 && block->heat >= STAYS;
+    return block->predicted && block->heat >= STAYS;
 }
 
 static bool is_quiet(const struct block *block) {
-    return !block->written && block->predicted == 0;
+    return !block->written && !block->predicted;
 }
 
 static void refuse(struct block *block, unsigned refusals) {
@@ -275,14 +267,14 @@ static void lay_ready(struct bs_huge *h) {
 /* The kernel refuses where it is not wanted by the program, and while something holds pages. */
 static int join(struct bs_process *p, struct block *block) {
     struct iovec memory = {(void *) (uintptr_t) (block->first * BS_PAGE_SIZE), BLOCK_BYTES};
-    if (unprotect(p, block) < 0) {
-        return -errno;
+    int result = unprotect(p, block);
+    if (result < 0) {
+        return result;
     }
     bs_hurry(); /* who puts it together holds what others wait for */
-    bool joined = syscall(SYS_process_madvise, p->pidfd, &memory, 1, MADV_COLLAPSE, 0) >= 0;
-    int error = errno;
+    result = syscall(SYS_process_madvise, p->pidfd, &memory, 1, MADV_COLLAPSE, 0) < 0 ? -errno : 0;
     bs_hurry_end();
-    return joined ? 0 : -error;
+    return result;
 }
 
 /* One that took far longer shall not decide for long: where nothing is put together nothing is learnt. */

@@ -27,7 +27,7 @@
  */
 #define FREEZE_LIMIT_NS 200000000ULL
 #define FREEZE_LIMITS 25
-#define SOON_NS 50000
+#define SOON_NS 50000 /* until then it waits busily */
 
 struct bs_thread *bs_thread_by_tid(const struct bs_process *p, pid_t tid) {
     for (size_t i = 0; i < bs_threads_count(p); i++) {

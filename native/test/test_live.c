@@ -2,7 +2,7 @@
 /*
  * Live captures of a running victim, then some with a pause each, with what is done ahead of it, and one of the victim
  * that stands: what they gave together must be what its pages hold then. Where most of a block of 512 pages is
- * predicted it becomes a huge page meanwhile, if the host lets it.
+ * written all the time it becomes a huge page meanwhile, if the host lets it.
  * usage: test_live DIRECTORY-OF-VICTIMS [SEED]
  */
 #define _GNU_SOURCE
@@ -37,7 +37,7 @@ struct plan {
     int comparisons;
     uint64_t captures; /* between two of them, less than so many */
     uint64_t apart_ns; /* captures, at most; one in eight comes later */
-    uint64_t dense; /* pages that are predicted together now and then */
+    uint64_t dense;    /* pages that are predicted together now and then */
     int rounds;
 };
 
@@ -194,8 +194,8 @@ static uint64_t attach_to(const char *victims, const struct plan *plan) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         int nowhere = open("/dev/null", O_WRONLY);
         dup2(nowhere, STDOUT_FILENO);
-        execl(path, plan->victim, number, plan->arguments[0], plan->arguments[1],
-              plan->arguments[2], plan->arguments[3], (char *) NULL);
+        execl(path, plan->victim, number, plan->arguments[0], plan->arguments[1], plan->arguments[2],
+              plan->arguments[3], (char *) NULL);
         _exit(127);
     }
     close(started[1]);
