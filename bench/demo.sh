@@ -40,7 +40,7 @@ echo
 ./backstep run --catch SEGV,BUS,ILL,FPE,ABRT --keep 5 --report "$report" \
     --inject register:rip@500ms,seed=11 \
     --inject memory:heap@1000ms,seed=12,bits=2,noticed=25ms \
-    --inject register:rsp@1500ms,seed=13 \
+    --inject register:rsp@1500ms,seed=20 \
     --inject memory:stack@2000ms,seed=14,noticed=25ms \
     --inject memory:data@2500ms,seed=15,noticed=25ms \
     --inject register@3000ms,seed=16,noticed=25ms \
