@@ -212,6 +212,16 @@ final class FrameArena implements AutoCloseable {
         segments.find(frame).seal(frame, owner);
     }
 
+    /** Gives a frame's content its checksum, ahead of {@link #sealSummed}. */
+    void sum(long frame) {
+        segments.find(frame).sum(frame);
+    }
+
+    /** As sealing a frame whose content has its checksum. */
+    void sealSummed(long frame, long owner) {
+        segments.find(frame).sealSummed(frame, owner);
+    }
+
     /** Is the content of a frame what was sealed? */
     boolean isSound(long frame) {
         Segment segment = segments.find(frame);

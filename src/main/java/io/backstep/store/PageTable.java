@@ -97,11 +97,11 @@ final class PageTable {
         return old;
     }
 
-    /** As putting a frame whose content is new; it is sealed now. */
+    /** As putting a frame whose content is new and has its checksum; it is sealed now. */
     long putNew(long page, long frame) {
         long old = get(page);
         enter(page, old, frame);
-        arena.seal(frame, Owner.mirror(page));
+        arena.sealSummed(frame, Owner.mirror(page));
         return old;
     }
 

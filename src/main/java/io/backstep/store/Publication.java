@@ -4,16 +4,25 @@ package io.backstep.store;
 import io.backstep.core.Capture;
 import io.backstep.core.LongVector;
 import io.backstep.core.PageRanges;
+import org.agrona.UnsafeApi;
 
 /**
  * Moves captures into the mirror, and what they replace into an undo log. Only pointers move; each frame that is new
  * gets its checksum. Allocates nothing. Not thread-safe.
  */
 final class Publication {
+    private static final int BATCH = 16;
+
     private final FrameArena arena;
     private final PageTable mirror;
     private final Inspection inspection;
     private final Leaving leaving = new Leaving();
+    private final FrameReader reader = new FrameReader();
+    private final long[] mirrored = new long[BATCH];
+    private long range;
+    private long touched;
+    /** Whether the frames of the capture that comes next have their checksums. */
+    private boolean areSummed;
 
     Publication(FrameArena arena, PageTable mirror, Inspection inspection) {
         this.arena = arena;
@@ -21,29 +30,49 @@ final class Publication {
         this.inspection = inspection;
     }
 
-    /** Takes pages out of a capture, among some, whose content is that of the mirror. */
+    /**
+     * Takes pages out of a capture, among some, whose content is that of the mirror. The others get their checksums while
+     * they are in the processor's caches: this capture must be the next to be moved, if it is moved at all.
+     */
     void leaveOutSame(Capture capture, PageRanges among) {
         LongVector pages = capture.pages();
         LongVector frames = capture.frames();
         long kept = 0;
-        long range = 0;
+        range = 0;
         for (long i = 0; i < pages.size(); i++) {
-            long page = pages.get(i);
-            range = among.seek(range, page);
-            if (among.has(range, page) && !capture.dropped().contains(page)
-                    && isSame(mirror.get(page), frames.get(i))) {
-                continue;
+            int inBatch = (int) (i % BATCH);
+            if (inBatch == 0) {
+                findMirrored(capture, i, among);
             }
             long frame = frames.get(i);
+            if (mirrored[inBatch] != 0 && reader.isSame(mirrored[inBatch], frame)) {
+                continue;
+            }
+            arena.sum(frame);
             frames.set(i, frames.get(kept));
             frames.set(kept, frame);
-            pages.set(kept++, page);
+            pages.set(kept++, pages.get(i));
         }
         pages.truncate(kept);
+        areSummed = true;
     }
 
-    private static boolean isSame(long oneFrame, long otherFrame) {
-        return oneFrame != 0 && Segment.isSame(oneFrame, otherFrame);
+    /**
+     * What the next pages of a capture are to be compared with, 0 for nothing. Reads of each, too: the processor waits
+     * for memory once then, and not for each page.
+     */
+    private void findMirrored(Capture capture, long from, PageRanges among) {
+        long end = Math.min(from + BATCH, capture.pages().size());
+        for (long i = from; i < end; i++) {
+            long page = capture.pages().get(i);
+            range = among.seek(range, page);
+            boolean isCompared = among.has(range, page) && !capture.dropped().contains(page);
+            mirrored[(int) (i - from)] = isCompared ? mirror.get(page) : 0;
+        }
+        for (long i = from; i < end; i++) {
+            long frame = mirrored[(int) (i - from)];
+            touched += frame != 0 ? UnsafeApi.getByte(frame) + UnsafeApi.getByte(capture.frames().get(i)) : 0;
+        }
     }
 
     /**
@@ -82,6 +111,16 @@ final class Publication {
             moveCopiedAndSaved(capture, log);
         }
         capture.frames().removeFirst(capture.pages().size());
+        areSummed = false;
+    }
+
+    /** Puts the i-th page of a capture into the mirror, and returns the frame that it had there, or 0. */
+    private long putNew(Capture capture, long i) {
+        long frame = capture.frames().get(i);
+        if (!areSummed) {
+            arena.sum(frame);
+        }
+        return mirror.putNew(capture.pages().get(i), frame);
     }
 
     private void moveCopied(Capture capture, UndoLog log) {
@@ -104,11 +143,9 @@ final class Publication {
     /** Puts the captured pages from an index on and below an end page into the mirror; returns the index after them. */
     private long putBefore(long endPage, long from, Capture capture, UndoLog log) {
         LongVector pages = capture.pages();
-        LongVector frames = capture.frames();
         long i = from;
         for (; i < pages.size() && pages.get(i) < endPage; i++) {
-            long page = pages.get(i);
-            replaced(page, mirror.putNew(page, frames.get(i)), log);
+            replaced(pages.get(i), putNew(capture, i), log);
         }
         return i;
     }
@@ -147,9 +184,7 @@ final class Publication {
             if (page == Long.MAX_VALUE) {
                 break;
             }
-            long before = page == nextCopied
-                    ? mirror.putNew(page, capture.frames().get(copied++))
-                    : mirror.remove(page);
+            long before = page == nextCopied ? putNew(capture, copied++) : mirror.remove(page);
             if (page == nextSaved) {
                 before = older(before, capture.saved().frames().get(kept++));
             }

@@ -29,7 +29,7 @@ final class SecondCopies implements Spares {
         long label = segment.label(frame);
         if (segment.checksum(copy(frame)) == Label.seal(label)) {
             UnsafeApi.copyMemory(copy(frame), frame, PAGE_SIZE);
-        } else if (Segment.isSame(copy(frame), frame)) { // what was struck is the seal
+        } else if (segment.isSame(copy(frame), frame)) { // what was struck is the seal
             Label.putSeal(label, segment.checksum(frame));
         } else {
             return false;

@@ -3,11 +3,8 @@ package io.backstep.store;
 
 import static io.backstep.core.Pages.PAGE_SHIFT;
 import static io.backstep.core.Pages.PAGE_SIZE;
-import static org.agrona.BufferUtil.BYTE_BUFFER_ADDRESS_FIELD_OFFSET;
 
 import io.backstep.core.Pages;
-import java.nio.ByteBuffer;
-import java.util.zip.CRC32C;
 import net.openhft.chronicle.bytes.BytesStore;
 import org.agrona.UnsafeApi;
 
@@ -27,9 +24,7 @@ final class Segment implements AutoCloseable {
     private final long endFrame;
     private final long labels;
     private final Spares spares;
-    private final CRC32C crc = new CRC32C();
-    // Led to the frame that is to be summed up: neither a copy nor garbage, and no option of the JVM besides Agrona's.
-    private final ByteBuffer view = ByteBuffer.allocateDirect(PAGE_SIZE);
+    private final FrameReader reader = new FrameReader();
 
     /** Takes memory of the size that {@link #bytes} says and owns it. */
     Segment(BytesStore<?, Void> store, long frames, Redundancy redundancy) {
@@ -88,10 +83,19 @@ final class Segment implements AutoCloseable {
 
     /** Takes the content of a frame for right from now on, and for somebody's. */
     void seal(long frame, long owner) {
-        long label = label(frame);
-        Label.putSeal(label, checksum(frame));
+        sum(frame);
+        sealSummed(frame, owner);
+    }
+
+    /** Writes the checksum of a frame's content on its label: what sealing takes long for. */
+    void sum(long frame) {
+        Label.putSeal(label(frame), checksum(frame));
+    }
+
+    /** As sealing a frame that has its checksum. */
+    void sealSummed(long frame, long owner) {
         spares.add(frame);
-        Label.own(label, Owner.sealed(owner));
+        Label.own(label(frame), Owner.sealed(owner));
     }
 
     /** The content of a sealed frame that is free may be overwritten from now on. */
@@ -111,20 +115,12 @@ final class Segment implements AutoCloseable {
 
     /** Of the content that a frame, or a spare one, has now. */
     int checksum(long frame) {
-        UnsafeApi.putLong(view, BYTE_BUFFER_ADDRESS_FIELD_OFFSET, frame);
-        view.clear();
-        crc.reset();
-        crc.update(view);
-        return (int) crc.getValue();
+        return reader.checksum(frame);
     }
 
-    static boolean isSame(long one, long other) {
-        for (long at = 0; at < PAGE_SIZE; at += Long.BYTES) {
-            if (UnsafeApi.getLong(one + at) != UnsafeApi.getLong(other + at)) {
-                return false;
-            }
-        }
-        return true;
+    /** Have two frames, or spare ones, the same content now? */
+    boolean isSame(long one, long other) {
+        return reader.isSame(one, other);
     }
 
     @Override

@@ -156,7 +156,7 @@ class PageTableTest {
     @Test
     void shouldMakeItselfAnewFromLabels() {
         for (long page = 0; page < 2_000; page += 3) {
-            table.putNew(page, frame());
+            table.putNew(page, summed());
         }
         long frame = table.get(300);
         strike(leaf(300) + 300 * Long.BYTES);
@@ -170,7 +170,7 @@ class PageTableTest {
 
     @Test
     void shouldWriteALabelAnewFromItsLeaf() {
-        long frame = frame();
+        long frame = summed();
         table.putNew(7, frame);
         strike(arena.label(frame));
 
@@ -182,8 +182,8 @@ class PageTableTest {
 
     @Test
     void shouldKnowLabelsOfOtherLeavesWhenOneIsMadeAnew() {
-        table.putNew(7, frame());
-        table.putNew(600, frame());
+        table.putNew(7, summed());
+        table.putNew(600, summed());
         strike(arena.label(table.get(600)));
         strike(leaf(7) + 9 * Long.BYTES);
 
@@ -196,7 +196,7 @@ class PageTableTest {
 
     @Test
     void shouldNotBelieveLabelsThatMakeAnotherTable() {
-        long frame = frame();
+        long frame = summed();
         table.putNew(7, frame);
         arena.seal(frame(), Owner.mirror(9));
         strike(arena.label(frame));
@@ -225,6 +225,12 @@ class PageTableTest {
     private long frame() {
         assertTrue(arena.ensureFree(1));
         return arena.take();
+    }
+
+    private long summed() {
+        long frame = frame();
+        arena.sum(frame);
+        return frame;
     }
 
     private void giveIfAny(Long frame) {
