@@ -15,9 +15,10 @@
 
 #define BLOCK 512 /* pages of a huge one */
 #define BLOCK_BYTES (BLOCK * BS_PAGE_SIZE)
-#define SMALL_NS 400    /* what the copy of a page takes, by two threads */
-#define HUGE_NS 230     /* and of one in a huge one, be it predicted or not */
-#define STAYS 230       /* so many written pages leave a block huge: to take it apart costs something, too */
+#define SMALL_NS 360    /* what the copy of a page takes, by two threads */
+#define HUGE_NS 220     /* and of one in a huge one, be it predicted or not */
+#define FAULT_NS 1000   /* what the first write to a protected page takes */
+#define STAYS_NS 90000  /* what leaves a block huge if it took as much otherwise: to take it apart costs something, too */
 #define SCAN_NS 1000    /* what the walks of a pause take less for a block that is huge and not written */
 #define JOIN_NS 700000  /* what it takes to put a block together, before it is known */
 #define AGAIN_NS 250000 /* and to copy it again while the target runs, as if all of it were written */
@@ -32,17 +33,20 @@
 #define ENTRY_PRESENT (1ULL << 63)
 #define ENTRY_EXCLUSIVE (1ULL << 56)
 
+#define WORDS (BLOCK / 64)
+
 /* All pages of it have content, in one mapping. */
 struct block {
     uint64_t first;
-    double heat;       /* pages that are written in an interval, on average */
-    double hot_ns;     /* lost on copies up to now because it is not huge */
-    double quiet_ns;   /* lost on walks since it was written last */
-    unsigned refusals; /* of the kernel to put it together */
-    bool predicted;    /* any page of it */
-    bool written;      /* the same */
-    bool huge;         /* as far as it is known */
-    bool wanted;       /* to be put together after the pause */
+    uint64_t writable[WORDS]; /* a bit for each page: it would be left writable if the block were not huge */
+    double small_ns;          /* what first writes and copies of an interval would take then, on average */
+    double hot_ns;            /* lost on these up to now because it is not huge */
+    double quiet_ns;          /* lost on walks since it was written last */
+    unsigned refusals;        /* of the kernel to put it together */
+    bool predicted;           /* any page of it */
+    bool written;             /* the same */
+    bool huge;                /* as far as it is known */
+    bool wanted;              /* to be put together after the pause */
 };
 
 static size_t count_of(const struct bs_vector *blocks) {
@@ -63,13 +67,40 @@ struct place {
     uint64_t before;
 };
 
-static uint64_t count_before(const struct bs_capture *c, uint64_t first, uint64_t end, uint64_t *cursor) {
+static uint64_t bit_of(uint64_t page) {
+    return 1ULL << page % 64;
+}
+
+/* How many pages were written that would have been protected. Now they are writable. */
+static uint64_t note_written(struct block *block, const struct bs_capture *c, uint64_t *cursor) {
     const uint64_t *pages = (const uint64_t *) (uintptr_t) c->written_before;
-    uint64_t count = 0;
+    uint64_t end = block->first + BLOCK, firsts = 0;
     for (; *cursor < c->written_before_count && pages[*cursor] < end; ++*cursor) {
-        count += pages[*cursor] >= first;
+        if (pages[*cursor] >= block->first) {
+            uint64_t at = pages[*cursor] - block->first;
+            firsts += !(block->writable[at / 64] & bit_of(at));
+            block->writable[at / 64] |= bit_of(at);
+        }
     }
-    return count;
+    return firsts;
+}
+
+/* What is not predicted any more is protected by the coming capture. How many it copies. */
+static uint64_t note_predicted(struct block *block, const struct bs_vector *predicted, size_t *cursor) {
+    uint64_t stay[WORDS] = {0}, end = block->first + BLOCK, copies = 0;
+    bs_ranges_seek(predicted, block->first, cursor);
+    for (size_t k = *cursor; k < bs_ranges_count(predicted) && bs_ranges_at(predicted, k)->first < end; k++) {
+        const struct bs_range *range = bs_ranges_at(predicted, k);
+        uint64_t first = range->first > block->first ? range->first : block->first;
+        for (uint64_t page = first; page < range->end && page < end; page++) {
+            stay[(page - block->first) / 64] |= bit_of(page - block->first);
+        }
+    }
+    for (size_t i = 0; i < WORDS; i++) {
+        copies += (uint64_t) __builtin_popcountll(block->writable[i]);
+        block->writable[i] &= stay[i];
+    }
+    return copies;
 }
 
 static int add(struct bs_process *p, const struct bs_capture *c, uint64_t first, struct place *place) {
@@ -85,7 +116,9 @@ static int add(struct bs_process *p, const struct bs_capture *c, uint64_t first,
     *block = known ? *block_at(&h->blocks, place->known) : (struct block){.first = first};
     block->predicted = bs_ranges_have_any(&p->predicted, first, first + BLOCK, &place->predicted);
     block->written = bs_ranges_have_any(&p->dirty, first, first + BLOCK, &place->written);
-    block->heat += WEIGHT * ((double) count_before(c, first, first + BLOCK, &place->before) - block->heat);
+    double first_writes = (double) note_written(block, c, &place->before);
+    double copies = (double) note_predicted(block, &p->predicted, &place->predicted);
+    block->small_ns += WEIGHT * (first_writes * FAULT_NS + copies * SMALL_NS - block->small_ns);
     return 0;
 }
 
@@ -142,13 +175,13 @@ static int unprotect(const struct bs_process *p, const struct block *block) {
     return ioctl(p->uffd, UFFDIO_WRITEPROTECT, &all) < 0 ? -errno : 0;
 }
 
-/* What copies of it take less by the coming capture if it is huge. */
+/* What an interval takes less if it is huge. */
 static double gain_of(const struct block *block) {
-    return block->predicted ? block->heat * SMALL_NS - (double) BLOCK * HUGE_NS : 0;
+    return block->predicted ? block->small_ns - (double) BLOCK * HUGE_NS : 0;
 }
 
 static bool is_warm(const struct block *block) {
-    return block->predicted && block->heat >= STAYS;
+    return block->predicted && block->small_ns >= STAYS_NS;
 }
 
 static bool is_quiet(const struct block *block) {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Blocks of memory as huge pages: hot ones, of which most pages are written all the time, since a page in a huge one
- * is copied in little more than half the time (the kernel looks one up for 512); and quiet ones, which nobody writes,
- * since walks pass them at one step. Tracking takes a huge page apart at the first write to one that is protected, and most
- * programs have none; so the kernel is asked to put blocks together when that has cost as much as to do so takes. Hot
- * ones are left writable as a whole.
+ * Blocks of memory as huge pages: hot ones, whose first writes and copies take longer page by page than the copy of the
+ * whole block, since a page in a huge one is copied in little more than half the time (the kernel looks one up for 512);
+ * and quiet ones, which nobody writes, since walks pass them at one step. Tracking takes a huge page apart at the first
+ * write to one that is protected, and most programs have none; so the kernel is asked to put blocks together when that has
+ * cost as much as to do so takes. Hot ones are left writable as a whole.
  */
 #ifndef BS_HUGE_H
 #define BS_HUGE_H
