@@ -128,7 +128,7 @@ final class Captures implements AutoCloseable {
         long likelyNeed = usual + (usual >> 1) + SPARE_FRAMES;
         supply(likelyNeed);
         stock.takeBack(capture.frames());
-        store.takeBack(capture.frames(), likelyNeed);
+        store.renew(capture.frames(), likelyNeed);
         stock.expect(saved);
         return checkpoint;
     }

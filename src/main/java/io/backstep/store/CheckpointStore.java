@@ -104,13 +104,17 @@ public final class CheckpointStore implements AutoCloseable {
     }
 
     /**
-     * Takes some of the frames back that a vector has beyond a count: the store hands those out first that were used last,
-     * and a vector only in turn, whose frames are therefore cold when there are many. An eighth at a time, so that what
-     * varies finds what it needs.
+     * Exchanges the frames of a vector for those that are free and come first by their addresses, so that neighbouring
+     * pages get neighbouring frames, however they were used before. An eighth of what it has beyond a count is not given
+     * out again: what varies finds what it needs.
      */
-    public void takeBack(LongVector frames, long count) {
-        for (long surplus = Math.max(0, frames.size() - count) >> 3; surplus > 0; surplus--) {
+    public void renew(LongVector frames, long count) {
+        long kept = frames.size() - (Math.max(0, frames.size() - count) >> 3);
+        while (!frames.isEmpty()) {
             arena.give(frames.removeLast());
+        }
+        for (long i = 0; i < kept; i++) {
+            frames.add(arena.take());
         }
     }
 

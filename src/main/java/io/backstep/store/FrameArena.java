@@ -3,7 +3,6 @@ package io.backstep.store;
 
 import static io.backstep.core.Pages.PAGE_SIZE;
 
-import io.backstep.core.LongVector;
 import io.backstep.core.Pages;
 import java.util.function.LongFunction;
 import java.util.function.LongPredicate;
@@ -13,9 +12,10 @@ import net.openhft.chronicle.core.io.BackgroundResourceReleaser;
 /**
  * The memory that all frames come from: page-aligned pieces of native segments, within a budget. A frame is named by
  * its address. Every frame is touched when its segment is made, so none costs a page fault later; free frames are
- * handed out last in, first out, so that few stay warm instead of many cold. {@link #take()} and {@link #give(long)}
- * never allocate. A taken frame holds whatever was in it. Beside each frame lies a label that says whose it is and
- * holds its checksum, wherever tables and logs move it. Not thread-safe.
+ * handed out in the order of their addresses, so that neighbouring pages lie near each other, and few frames stay warm
+ * instead of many cold. {@link #take()} and {@link #give(long)} never allocate. A taken frame holds whatever was in it.
+ * Beside each frame lies a label that says whose it is and holds its checksum, wherever tables and logs move it. Not
+ * thread-safe.
  */
 final class FrameArena implements AutoCloseable {
     /** Growth goes this far beyond the need, or by a twentieth of what is there if that is more. */
@@ -23,9 +23,6 @@ final class FrameArena implements AutoCloseable {
     private static final long GROWTH_DIVISOR = 20;
     private static final long OVERDRAFT_FRAMES = 64;
     private static final long MAX_SEGMENT_FRAMES = (64L << 20) / PAGE_SIZE;
-    /** A bound for the list of free frames: a long for each, and a vector grows by half. */
-    private static final long LIST_BYTES_PER_FRAME = Long.BYTES * 3 / 2;
-    private static final long LIST_MIN_BYTES = 4096;
     /** At most: one before the first frame, one by rounding what redundancy needs. */
     private static final long PAGES_LOST_PER_SEGMENT = 2;
 
@@ -33,7 +30,9 @@ final class FrameArena implements AutoCloseable {
     private final LongFunction<BytesStore<?, Void>> memory;
     private final Redundancy redundancy;
     private final Segments segments = new Segments();
-    private final LongVector free = new LongVector();
+    /** No segment before it has a free frame. */
+    private int firstWithFree;
+    private long freeFrames;
     private long frames;
     private long segmentBytes;
     private long outsideBytes;
@@ -59,7 +58,7 @@ final class FrameArena implements AutoCloseable {
      * @return false if the budget or the machine does not allow it
      */
     boolean ensureFree(long count) {
-        long missing = count - free.size();
+        long missing = count - freeFrames;
         if (missing <= 0) {
             return true;
         }
@@ -70,7 +69,7 @@ final class FrameArena implements AutoCloseable {
         try {
             grow(Math.min(room, Math.max(missing, Math.max(GROWTH_FRAMES, frames / GROWTH_DIVISOR))));
         } catch (OutOfMemoryError e) {
-            return free.size() >= count;
+            return freeFrames >= count;
         }
         return true;
     }
@@ -78,16 +77,15 @@ final class FrameArena implements AutoCloseable {
     /** As {@link #ensureFree(long)}, but beyond the budget when it must be: for what cannot be refused any more. */
     void demandFree(long count) {
         if (!ensureFree(count)) {
-            grow(Math.max(count - free.size(), OVERDRAFT_FRAMES));
+            grow(Math.max(count - freeFrames, OVERDRAFT_FRAMES));
         }
     }
 
     /** How many frames the budget still has room for. */
     private long roomFrames() {
-        long listBytes = Math.max(free.sizeBytes(), Math.max(LIST_MIN_BYTES, frames * LIST_BYTES_PER_FRAME));
-        long room = budgetBytes - outsideBytes - segmentBytes - listBytes;
+        long room = budgetBytes - outsideBytes - segmentBytes;
         long groupBytes = Pages.toBytes(Redundancy.GROUP + redundancy.spareFrames(Redundancy.GROUP));
-        long frameBytes = groupBytes / Redundancy.GROUP + Label.BYTES + LIST_BYTES_PER_FRAME;
+        long frameBytes = groupBytes / Redundancy.GROUP + Label.BYTES;
         long guess = Math.max(0, room) / frameBytes;
         return Math.max(0, guess - PAGES_LOST_PER_SEGMENT * segmentsFor(guess));
     }
@@ -97,8 +95,9 @@ final class FrameArena implements AutoCloseable {
     }
 
     private void grow(long count) {
-        // Now, so that giving a frame back never allocates.
-        free.reserve(frames + count);
+        if (count > MAX_SEGMENT_FRAMES) {
+            requireMemory(Segment.bytes(count, redundancy));
+        }
         long missing = count;
         for (long rest = segmentsFor(count); rest > 0; rest--) {
             long share = (missing + rest - 1) / rest;
@@ -107,23 +106,35 @@ final class FrameArena implements AutoCloseable {
         }
     }
 
+    /** What the machine does not have is refused in one piece, and not when most of it has been touched. */
+    private void requireMemory(long bytes) {
+        memory.apply(bytes).releaseLast();
+        awaitRelease();
+    }
+
     private void add(Segment segment) {
         segments.add(segment);
         segmentBytes += segment.bytes();
         frames += segment.frames();
-        listFree(segment);
+        freeFrames += segment.freeFrames();
+        firstWithFree = 0;
     }
 
     /** A free frame. There must be one. */
     long take() {
         while (true) {
-            if (free.isEmpty()) {
+            if (freeFrames == 0) {
                 demandFree(1);
             }
-            long frame = free.removeLast();
-            Segment segment = segments.find(frame);
-            if (segment == null || !Label.isOwnedBy(segment.label(frame), Owner.FREE)) {
-                continue; // a wrong entry of the list
+            while (segments.get(firstWithFree).freeFrames() == 0) {
+                firstWithFree++;
+            }
+            Segment segment = segments.get(firstWithFree);
+            freeFrames -= segment.freeFrames();
+            long frame = segment.takeFree();
+            freeFrames += segment.freeFrames();
+            if (frame == 0 || !Label.isOwnedBy(segment.label(frame), Owner.FREE)) {
+                continue; // what is remembered was struck, or the label
             }
             if (Owner.isSealed(segment.owner(frame))) {
                 segment.unseal(frame);
@@ -135,7 +146,7 @@ final class FrameArena implements AutoCloseable {
 
     /** Takes a frame back. What is no frame in use is left alone: better to lose one than to hand it out twice. */
     void give(long frame) {
-        assert free.size() < frames : "frame " + Long.toHexString(frame) + " given though all are free";
+        assert freeFrames < frames : "frame " + Long.toHexString(frame) + " given though all are free";
         Segment segment = segments.find(frame);
         if (segment == null) {
             return;
@@ -146,7 +157,9 @@ final class FrameArena implements AutoCloseable {
             return;
         }
         Label.own(label, Owner.withFlagsOf(Owner.FREE, owner));
-        free.add(frame);
+        segment.noteFree(frame);
+        freeFrames++;
+        firstWithFree = 0;
     }
 
     /* ---- labels and content ---- */
@@ -261,21 +274,16 @@ final class FrameArena implements AutoCloseable {
     }
 
     long freeFrames() {
-        return free.size();
+        return freeFrames;
     }
 
     long usedFrames() {
-        return frames - free.size();
-    }
-
-    /** The i-th free frame; which one that is changes with every take and give. */
-    long freeFrame(long index) {
-        return free.get(index);
+        return frames - freeFrames;
     }
 
     /** Native memory that the arena takes, free frames included. */
     long bytes() {
-        return segmentBytes + free.sizeBytes();
+        return segmentBytes;
     }
 
     long budgetBytes() {
@@ -284,36 +292,26 @@ final class FrameArena implements AutoCloseable {
 
     /**
      * Gives segments of which every frame is free back to the system. Asks the labels of all frames, so that nothing
-     * goes that is in use, and what the list of free frames had lost is in it again.
+     * goes that is in use, and free frames that were forgotten are remembered again.
      */
     void trim() {
-        free.clear();
+        freeFrames = 0;
+        firstWithFree = 0;
         for (int i = segments.count() - 1; i >= 0; i--) {
-            long before = free.size();
-            listFree(segments.get(i));
-            if (free.size() - before == segments.get(i).frames()) {
-                free.truncate(before);
+            Segment segment = segments.get(i);
+            segment.listFree();
+            freeFrames += segment.freeFrames();
+            if (segment.freeFrames() == segment.frames()) {
                 release(segments.remove(i));
             }
         }
         awaitRelease();
-        if (segments.count() == 0) {
-            free.close();
-        }
-    }
-
-    private void listFree(Segment segment) {
-        for (long frame = segment.endFrame(); frame > segment.firstFrame();) {
-            frame -= PAGE_SIZE;
-            if (Label.isOwnedBy(segment.label(frame), Owner.FREE)) {
-                free.add(frame);
-            }
-        }
     }
 
     private void release(Segment segment) {
         segmentBytes -= segment.bytes();
         frames -= segment.frames();
+        freeFrames -= segment.freeFrames();
         segment.close();
     }
 
@@ -325,7 +323,6 @@ final class FrameArena implements AutoCloseable {
     /** Releases all frames, those in use too. */
     @Override
     public void close() {
-        free.close();
         while (segments.count() > 0) {
             release(segments.remove(segments.count() - 1));
         }

@@ -5,12 +5,14 @@ import static io.backstep.core.Pages.PAGE_SHIFT;
 import static io.backstep.core.Pages.PAGE_SIZE;
 
 import io.backstep.core.Pages;
+import java.util.BitSet;
 import net.openhft.chronicle.bytes.BytesStore;
 import org.agrona.UnsafeApi;
 
 /**
  * Native memory cut into frames, with a {@link Label} for each and, if wanted, what a broken one is repaired from. A
- * frame is named by its address. Allocates nothing once it is made. Not thread-safe.
+ * frame is named by its address. Remembers which frames are free, but it is the labels that decide. Allocates nothing once
+ * it is made. Not thread-safe.
  *
  * <pre>
  *   unused up to a page | frames | spare frames | labels
@@ -25,6 +27,10 @@ final class Segment implements AutoCloseable {
     private final long labels;
     private final Spares spares;
     private final FrameReader reader = new FrameReader();
+    private final BitSet free;
+    /** None before it is free. */
+    private int lowestFree;
+    private long freeFrames;
 
     /** Takes memory of the size that {@link #bytes} says and owns it. */
     Segment(BytesStore<?, Void> store, long frames, Redundancy redundancy) {
@@ -42,6 +48,8 @@ final class Segment implements AutoCloseable {
             Label.putSeal(label(frame), 0);
         }
         UnsafeApi.setMemory(endFrame, spareBytes, (byte) 0);
+        free = new BitSet((int) frames);
+        listFree();
     }
 
     /** The memory that a segment takes; a page more than its frames, because it may start anywhere. */
@@ -73,7 +81,48 @@ final class Segment implements AutoCloseable {
 
     /** Where the label of a frame lies. */
     long label(long frame) {
-        return labels + ((frame - firstFrame) >>> PAGE_SHIFT) * Label.BYTES;
+        return labels + index(frame) * Label.BYTES;
+    }
+
+    private long index(long frame) {
+        return (frame - firstFrame) >>> PAGE_SHIFT;
+    }
+
+    long freeFrames() {
+        return freeFrames;
+    }
+
+    /** Those that are free by their labels, and only those, are remembered from now on. */
+    void listFree() {
+        free.clear();
+        freeFrames = 0;
+        lowestFree = (int) frames;
+        for (long frame = firstFrame; frame < endFrame; frame += PAGE_SIZE) {
+            if (Label.isOwnedBy(label(frame), Owner.FREE)) {
+                noteFree(frame);
+            }
+        }
+    }
+
+    /** Remembers one that was not remembered. */
+    void noteFree(long frame) {
+        int index = (int) index(frame);
+        free.set(index);
+        lowestFree = Math.min(lowestFree, index);
+        freeFrames++;
+    }
+
+    /** The first of those remembered, which is forgotten; 0 if there is none, whatever the count says. */
+    long takeFree() {
+        int index = free.nextSetBit(lowestFree);
+        if (index < 0) {
+            freeFrames = 0;
+            return 0;
+        }
+        free.clear(index);
+        lowestFree = index + 1;
+        freeFrames--;
+        return firstFrame + Pages.toBytes(index);
     }
 
     /** What the label says, legible or not. */

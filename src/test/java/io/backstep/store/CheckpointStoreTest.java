@@ -13,6 +13,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.backstep.core.Capture;
 import io.backstep.core.Checkpoint;
 import io.backstep.core.ExecutionState;
+import io.backstep.core.LongVector;
 import io.backstep.core.PageRanges;
 import io.backstep.core.PageWrites;
 import io.backstep.core.Pages;
@@ -64,16 +65,33 @@ class CheckpointStoreTest {
     }
 
     @Test
-    void shouldTakeAnEighthOfTheSurplusBack() {
+    void shouldTakeAnEighthOfTheSurplusBackWhenItRenewsFrames() {
         assertTrue(store.supply(capture.frames(), 900));
         long free = store.arena().freeFrames();
 
-        store.takeBack(capture.frames(), 100);
+        store.renew(capture.frames(), 100);
 
         assertEquals(800, capture.frames().size());
         assertEquals(free + 100, store.arena().freeFrames());
-        store.takeBack(capture.frames(), 800);
+        store.renew(capture.frames(), 800);
         assertEquals(800, capture.frames().size());
+    }
+
+    @Test
+    void shouldRenewFramesInTheOrderOfTheirAddresses() {
+        LongVector frames = capture.frames();
+        assertTrue(store.supply(frames, 900));
+        for (long i = 0; i < 450; i++) {
+            long other = frames.get(i);
+            frames.set(i, frames.get(899 - i));
+            frames.set(899 - i, other);
+        }
+
+        store.renew(frames, 900);
+
+        for (long i = 1; i < 900; i++) {
+            assertTrue(frames.get(i - 1) < frames.get(i), "frame " + i);
+        }
     }
 
     @Test

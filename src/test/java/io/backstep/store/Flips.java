@@ -6,6 +6,7 @@ import io.backstep.core.LongVector;
 import io.backstep.core.Pages;
 import java.lang.reflect.Field;
 import java.util.ArrayList;
+import java.util.BitSet;
 import java.util.List;
 import java.util.SplittableRandom;
 import org.agrona.UnsafeApi;
@@ -33,7 +34,7 @@ final class Flips {
             case MIRRORED_FRAME -> flipOneOf(words(Owner::isMirror));
             case LOGGED_FRAME -> flipOneOf(words(Owner::isLog));
             case FREE_FRAME -> flipOneOf(words(Owner::isFree));
-            case FREE_LIST -> flipOneOf(freeList());
+            case FREE_LIST -> flipFreeList();
             case SPARE -> flipOneOf(spares());
             case LEAF -> flipOneOf(entries());
             case LABEL -> flipOneOf(labels());
@@ -93,11 +94,6 @@ final class Flips {
         return words;
     }
 
-    private List<Long> freeList() {
-        LongVector free = field(FrameArena.class, "free", store.arena());
-        return free.isEmpty() ? List.of() : List.of(free.address() + random.nextLong(free.size()) * Long.BYTES);
-    }
-
     /** A random word of each frame that others are repaired from. */
     private List<Long> spares() {
         List<Long> words = new ArrayList<>();
@@ -145,6 +141,19 @@ final class Flips {
         LeafDirectory directory = field(PageTable.class, "directory", store.mirror());
         long[] words = field(LeafDirectory.class, "words", directory);
         words[random.nextInt(random.nextBoolean() ? Math.max(1, directory.endRow()) : words.length)] ^= mask();
+        return true;
+    }
+
+    private boolean flipFreeList() {
+        Segments segments = field(FrameArena.class, "segments", store.arena());
+        if (segments.count() == 0) {
+            return false;
+        }
+        Segment segment = segments.get(random.nextInt(segments.count()));
+        BitSet free = field(Segment.class, "free", segment);
+        for (int i = random.nextInt(MOST_BITS); i >= 0; i--) {
+            free.flip(random.nextInt((int) segment.frames()));
+        }
         return true;
     }
 

@@ -10,8 +10,10 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.backstep.core.Pages;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Random;
 import java.util.Set;
 import net.openhft.chronicle.core.OS;
 import org.agrona.UnsafeApi;
@@ -86,16 +88,24 @@ class FrameArenaTest {
     }
 
     @Test
-    void shouldHandOutTheLastGivenFrameFirst() {
-        arena.ensureFree(10);
-        long a = arena.take();
-        long b = arena.take();
+    void shouldHandOutFramesInTheOrderOfTheirAddresses() {
+        List<Long> taken = new ArrayList<>();
+        arena.ensureFree(40_000);
+        for (long i = 0; i < 40_000; i++) {
+            taken.add(arena.take());
+        }
+        assertTrue(isAscending(taken));
+        List<Long> given = new ArrayList<>(taken.subList(100, 30_000));
+        Collections.shuffle(given, new Random(1));
 
-        arena.give(a);
-        arena.give(b);
+        given.forEach(arena::give);
 
-        assertEquals(b, arena.take());
-        assertEquals(a, arena.take());
+        List<Long> again = given.stream().map(frame -> arena.take()).toList();
+        assertEquals(taken.subList(100, 30_000), again);
+    }
+
+    private static boolean isAscending(List<Long> frames) {
+        return frames.stream().sorted().toList().equals(frames);
     }
 
     @Test
