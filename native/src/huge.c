@@ -38,15 +38,16 @@
 /* All pages of it have content, in one mapping. */
 struct block {
     uint64_t first;
-    uint64_t writable[WORDS]; /* a bit for each page: it would be left writable if the block were not huge */
-    double small_ns;          /* what first writes and copies of an interval would take then, on average */
-    double hot_ns;            /* lost on these up to now because it is not huge */
-    double quiet_ns;          /* lost on walks since it was written last */
-    unsigned refusals;        /* of the kernel to put it together */
-    bool predicted;           /* any page of it */
-    bool written;             /* the same */
-    bool huge;                /* as far as it is known */
-    bool wanted;              /* to be put together after the pause */
+    uint64_t predicted[WORDS]; /* a bit for each page: as the coming capture is told */
+    uint64_t writable[WORDS];  /* the same: since the last capture, if the block were not huge */
+    double small_ns;           /* what first writes and copies of an interval would take then, on average */
+    double hot_ns;             /* lost on these up to now because it is not huge */
+    double quiet_ns;           /* lost on walks since it was written last */
+    unsigned refusals;         /* of the kernel to put it together */
+    bool any_predicted;        /* of its pages */
+    bool any_written;          /* the same */
+    bool huge;                 /* as far as it is known */
+    bool wanted;               /* to be put together after the pause */
 };
 
 static size_t count_of(const struct bs_vector *blocks) {
@@ -71,7 +72,7 @@ static uint64_t bit_of(uint64_t page) {
     return 1ULL << page % 64;
 }
 
-/* How many pages were written that would have been protected. Now they are writable. */
+/* How many pages were written before the last capture that would have been protected. */
 static uint64_t note_written(struct block *block, const struct bs_capture *c, uint64_t *cursor) {
     const uint64_t *pages = (const uint64_t *) (uintptr_t) c->written_before;
     uint64_t end = block->first + BLOCK, firsts = 0;
@@ -85,22 +86,27 @@ static uint64_t note_written(struct block *block, const struct bs_capture *c, ui
     return firsts;
 }
 
-/* What is not predicted any more is protected by the coming capture. How many it copies. */
-static uint64_t note_predicted(struct block *block, const struct bs_vector *predicted, size_t *cursor) {
-    uint64_t stay[WORDS] = {0}, end = block->first + BLOCK, copies = 0;
-    bs_ranges_seek(predicted, block->first, cursor);
+/* How many pages the last capture would have copied. What it did not have predicted it would have protected. */
+static uint64_t note_captured(struct block *block) {
+    uint64_t copies = 0;
+    for (size_t i = 0; i < WORDS; i++) {
+        copies += (uint64_t) __builtin_popcountll(block->writable[i]);
+        block->writable[i] &= block->predicted[i];
+    }
+    return copies;
+}
+
+static void note_predicted(struct block *block, const struct bs_vector *predicted, size_t *cursor) {
+    uint64_t end = block->first + BLOCK;
+    memset(block->predicted, 0, sizeof block->predicted);
+    block->any_predicted = bs_ranges_have_any(predicted, block->first, end, cursor);
     for (size_t k = *cursor; k < bs_ranges_count(predicted) && bs_ranges_at(predicted, k)->first < end; k++) {
         const struct bs_range *range = bs_ranges_at(predicted, k);
         uint64_t first = range->first > block->first ? range->first : block->first;
         for (uint64_t page = first; page < range->end && page < end; page++) {
-            stay[(page - block->first) / 64] |= bit_of(page - block->first);
+            block->predicted[(page - block->first) / 64] |= bit_of(page - block->first);
         }
     }
-    for (size_t i = 0; i < WORDS; i++) {
-        copies += (uint64_t) __builtin_popcountll(block->writable[i]);
-        block->writable[i] &= stay[i];
-    }
-    return copies;
 }
 
 static int add(struct bs_process *p, const struct bs_capture *c, uint64_t first, struct place *place) {
@@ -114,11 +120,12 @@ static int add(struct bs_process *p, const struct bs_capture *c, uint64_t first,
     }
     bool known = place->known < count_of(&h->blocks) && block_at(&h->blocks, place->known)->first == first;
     *block = known ? *block_at(&h->blocks, place->known) : (struct block){.first = first};
-    block->predicted = bs_ranges_have_any(&p->predicted, first, first + BLOCK, &place->predicted);
-    block->written = bs_ranges_have_any(&p->dirty, first, first + BLOCK, &place->written);
-    double first_writes = (double) note_written(block, c, &place->before);
-    double copies = (double) note_predicted(block, &p->predicted, &place->predicted);
-    block->small_ns += WEIGHT * (first_writes * FAULT_NS + copies * SMALL_NS - block->small_ns);
+    block->any_written = bs_ranges_have_any(&p->dirty, first, first + BLOCK, &place->written);
+    double first_writes = (double) note_written(block, c, &place->before), copies = (double) note_captured(block);
+    note_predicted(block, &p->predicted, &place->predicted);
+    if (known) {
+        block->small_ns += WEIGHT * (first_writes * FAULT_NS + copies * SMALL_NS - block->small_ns);
+    }
     return 0;
 }
 
@@ -177,15 +184,15 @@ static int unprotect(const struct bs_process *p, const struct block *block) {
 
 /* What an interval takes less if it is huge. */
 static double gain_of(const struct block *block) {
-    return block->predicted ? block->small_ns - (double) BLOCK * HUGE_NS : 0;
+    return block->any_predicted ? block->small_ns - (double) BLOCK * HUGE_NS : 0;
 }
 
 static bool is_warm(const struct block *block) {
-    return block->predicted && block->small_ns >= STAYS_NS;
+    return block->any_predicted && block->small_ns >= STAYS_NS;
 }
 
 static bool is_quiet(const struct block *block) {
-    return !block->written && !block->predicted;
+    return !block->any_written && !block->any_predicted;
 }
 
 static void refuse(struct block *block, unsigned refusals) {
@@ -234,7 +241,7 @@ static int choose(struct bs_process *p) {
     for (size_t i = 0; i < count_of(&h->blocks); i++) {
         struct block *block = block_at(&h->blocks, i);
         bool due = !block->huge && is_due(h, block) && has_room(p, block, room);
-        if (due || is_warm(block) || (block->huge && block->written)) {
+        if (due || is_warm(block) || (block->huge && block->any_written)) {
             block->huge = is_huge(p, block, 0);
         }
         count_losses(block);

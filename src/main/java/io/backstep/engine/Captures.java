@@ -126,9 +126,8 @@ final class Captures implements AutoCloseable {
         long usual = Math.min(copied, copiedBefore);
         copiedBefore = copied;
         long likelyNeed = usual + (usual >> 1) + SPARE_FRAMES;
-        supply(likelyNeed);
         stock.takeBack(capture.frames());
-        store.renew(capture.frames(), likelyNeed);
+        supplyAnew(likelyNeed);
         stock.expect(saved);
         return checkpoint;
     }
@@ -169,6 +168,18 @@ final class Captures implements AutoCloseable {
                 throw new BackstepException(Reason.OUT_OF_BUDGET, "a capture needs " + wanted.framesNeeded()
                         + " pages, more than is left of the memory budget of " + store.budgetBytes() + " bytes");
             }
+        }
+    }
+
+    /**
+     * Has frames ready in the order of their addresses: what is likely to be needed, and half of what was ready beyond
+     * that, so that what varies finds what it needs.
+     */
+    private void supplyAnew(long likelyNeed) {
+        long ready = capture.frames().size();
+        store.takeBack(capture.frames());
+        if (!supply(Math.max(likelyNeed, (likelyNeed + ready) / 2))) {
+            supply(ready);
         }
     }
 

@@ -104,17 +104,12 @@ public final class CheckpointStore implements AutoCloseable {
     }
 
     /**
-     * Exchanges the frames of a vector for those that are free and come first by their addresses, so that neighbouring
-     * pages get neighbouring frames, however they were used before. An eighth of what it has beyond a count is not given
-     * out again: what varies finds what it needs.
+     * Takes all frames of a vector back. What is supplied comes in the order of addresses: who gives back what is left of
+     * others first has neighbouring pages in neighbouring frames.
      */
-    public void renew(LongVector frames, long count) {
-        long kept = frames.size() - (Math.max(0, frames.size() - count) >> 3);
+    public void takeBack(LongVector frames) {
         while (!frames.isEmpty()) {
             arena.give(frames.removeLast());
-        }
-        for (long i = 0; i < kept; i++) {
-            frames.add(arena.take());
         }
     }
 
@@ -132,7 +127,8 @@ public final class CheckpointStore implements AutoCloseable {
     }
 
     /**
-     * Takes pages out of a capture that are as they were at the newest checkpoint; their frames can be used again.
+     * Takes pages out of a capture that are as they were at the newest checkpoint; their frames can be used again. The
+     * others get their checksums: this capture, unchanged, must be the next that is published.
      *
      * @param among only these are looked at
      */
@@ -327,6 +323,7 @@ public final class CheckpointStore implements AutoCloseable {
         }
         arena.reclaim(Owner::isLog);
         mirror.clear();
+        publication.forget();
         arena.disownIllegible();
         arena.trim();
         closeSpareLogs();

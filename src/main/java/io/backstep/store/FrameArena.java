@@ -30,6 +30,7 @@ final class FrameArena implements AutoCloseable {
     private final LongFunction<BytesStore<?, Void>> memory;
     private final Redundancy redundancy;
     private final Segments segments = new Segments();
+    private final FrameReader reader = new FrameReader();
     /** No segment before it has a free frame. */
     private int firstWithFree;
     private long freeFrames;
@@ -67,6 +68,7 @@ final class FrameArena implements AutoCloseable {
             return false;
         }
         try {
+            requireMemory(missing);
             grow(Math.min(room, Math.max(missing, Math.max(GROWTH_FRAMES, frames / GROWTH_DIVISOR))));
         } catch (OutOfMemoryError e) {
             return freeFrames >= count;
@@ -95,21 +97,20 @@ final class FrameArena implements AutoCloseable {
     }
 
     private void grow(long count) {
-        if (count > MAX_SEGMENT_FRAMES) {
-            requireMemory(Segment.bytes(count, redundancy));
-        }
         long missing = count;
         for (long rest = segmentsFor(count); rest > 0; rest--) {
             long share = (missing + rest - 1) / rest;
-            add(new Segment(memory.apply(Segment.bytes(share, redundancy)), share, redundancy));
+            add(new Segment(memory.apply(Segment.bytes(share, redundancy)), share, redundancy, reader));
             missing -= share;
         }
     }
 
-    /** What the machine does not have is refused in one piece, and not when most of it has been touched. */
-    private void requireMemory(long bytes) {
-        memory.apply(bytes).releaseLast();
-        awaitRelease();
+    /** Of several segments, what the machine does not have is refused now, and not when most of it has been touched. */
+    private void requireMemory(long count) {
+        if (count > MAX_SEGMENT_FRAMES) {
+            memory.apply(Segment.bytes(count, redundancy)).releaseLast();
+            awaitRelease();
+        }
     }
 
     private void add(Segment segment) {
@@ -130,9 +131,9 @@ final class FrameArena implements AutoCloseable {
                 firstWithFree++;
             }
             Segment segment = segments.get(firstWithFree);
-            freeFrames -= segment.freeFrames();
+            long before = segment.freeFrames();
             long frame = segment.takeFree();
-            freeFrames += segment.freeFrames();
+            freeFrames -= before - segment.freeFrames(); // all, if they were none
             if (frame == 0 || !Label.isOwnedBy(segment.label(frame), Owner.FREE)) {
                 continue; // what is remembered was struck, or the label
             }
@@ -233,6 +234,11 @@ final class FrameArena implements AutoCloseable {
     /** As sealing a frame whose content has its checksum. */
     void sealSummed(long frame, long owner) {
         segments.find(frame).sealSummed(frame, owner);
+    }
+
+    /** Have two frames the same content now? */
+    boolean isSame(long one, long other) {
+        return reader.isSame(one, other);
     }
 
     /** Is the content of a frame what was sealed? */

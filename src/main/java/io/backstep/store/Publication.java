@@ -17,9 +17,7 @@ final class Publication {
     private final PageTable mirror;
     private final Inspection inspection;
     private final Leaving leaving = new Leaving();
-    private final FrameReader reader = new FrameReader();
     private final long[] mirrored = new long[BATCH];
-    private long range;
     private long touched;
     /** Whether the frames of the capture that comes next have their checksums. */
     private boolean areSummed;
@@ -32,47 +30,53 @@ final class Publication {
 
     /**
      * Takes pages out of a capture, among some, whose content is that of the mirror. The others get their checksums while
-     * they are in the processor's caches: this capture must be the next to be moved, if it is moved at all.
+     * they are in the processor's caches: unchanged, this capture must be the next that is moved.
      */
     void leaveOutSame(Capture capture, PageRanges among) {
+        areSummed = false;
         LongVector pages = capture.pages();
         LongVector frames = capture.frames();
         long kept = 0;
-        range = 0;
-        for (long i = 0; i < pages.size(); i++) {
-            int inBatch = (int) (i % BATCH);
-            if (inBatch == 0) {
-                findMirrored(capture, i, among);
+        long range = 0;
+        for (long from = 0; from < pages.size(); from += BATCH) {
+            long end = Math.min(from + BATCH, pages.size());
+            range = findMirrored(capture, from, end, among, range);
+            for (long i = from; i < end; i++) {
+                long frame = frames.get(i);
+                long before = mirrored[(int) (i - from)];
+                if (before != 0 && arena.isSame(before, frame)) {
+                    continue;
+                }
+                arena.sum(frame);
+                frames.set(i, frames.get(kept));
+                frames.set(kept, frame);
+                pages.set(kept++, pages.get(i));
             }
-            long frame = frames.get(i);
-            if (mirrored[inBatch] != 0 && reader.isSame(mirrored[inBatch], frame)) {
-                continue;
-            }
-            arena.sum(frame);
-            frames.set(i, frames.get(kept));
-            frames.set(kept, frame);
-            pages.set(kept++, pages.get(i));
         }
         pages.truncate(kept);
         areSummed = true;
     }
 
     /**
-     * What the next pages of a capture are to be compared with, 0 for nothing. Reads of each, too: the processor waits
-     * for memory once then, and not for each page.
+     * What some pages of a capture are to be compared with, 0 for nothing. Reads of each, too: the processor waits for
+     * memory once then, and not for each page.
+     *
+     * @param range where the first page is sought; returns the same for the pages that follow
      */
-    private void findMirrored(Capture capture, long from, PageRanges among) {
-        long end = Math.min(from + BATCH, capture.pages().size());
+    private long findMirrored(Capture capture, long from, long end, PageRanges among, long range) {
+        LongVector pages = capture.pages();
+        long at = range;
         for (long i = from; i < end; i++) {
-            long page = capture.pages().get(i);
-            range = among.seek(range, page);
-            boolean isCompared = among.has(range, page) && !capture.dropped().contains(page);
+            long page = pages.get(i);
+            at = among.seek(at, page);
+            boolean isCompared = among.has(at, page) && !capture.dropped().contains(page);
             mirrored[(int) (i - from)] = isCompared ? mirror.get(page) : 0;
         }
         for (long i = from; i < end; i++) {
-            long frame = mirrored[(int) (i - from)];
-            touched += frame != 0 ? UnsafeApi.getByte(frame) + UnsafeApi.getByte(capture.frames().get(i)) : 0;
+            long before = mirrored[(int) (i - from)];
+            touched += before != 0 ? UnsafeApi.getByte(before) + UnsafeApi.getByte(capture.frames().get(i)) : 0;
         }
+        return at;
     }
 
     /**
@@ -105,12 +109,20 @@ final class Publication {
      * @param log gets what is replaced, as the newest of the store's logs; null: nobody needs it
      */
     void move(Capture capture, UndoLog log) {
-        if (capture.saved().pages().isEmpty()) {
-            moveCopied(capture, log);
-        } else {
-            moveCopiedAndSaved(capture, log);
+        try {
+            if (capture.saved().pages().isEmpty()) {
+                moveCopied(capture, log);
+            } else {
+                moveCopiedAndSaved(capture, log);
+            }
+        } finally {
+            areSummed = false;
         }
         capture.frames().removeFirst(capture.pages().size());
+    }
+
+    /** No capture that was compared will be moved. */
+    void forget() {
         areSummed = false;
     }
 

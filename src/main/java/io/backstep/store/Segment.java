@@ -26,16 +26,17 @@ final class Segment implements AutoCloseable {
     private final long endFrame;
     private final long labels;
     private final Spares spares;
-    private final FrameReader reader = new FrameReader();
+    private final FrameReader reader;
     private final BitSet free;
     /** None before it is free. */
     private int lowestFree;
     private long freeFrames;
 
     /** Takes memory of the size that {@link #bytes} says and owns it. */
-    Segment(BytesStore<?, Void> store, long frames, Redundancy redundancy) {
+    Segment(BytesStore<?, Void> store, long frames, Redundancy redundancy, FrameReader reader) {
         this.store = store;
         this.redundancy = redundancy;
+        this.reader = reader;
         this.frames = frames;
         firstFrame = (store.addressForRead(0) + PAGE_SIZE - 1) & -PAGE_SIZE;
         endFrame = firstFrame + Pages.toBytes(frames);
@@ -112,10 +113,10 @@ final class Segment implements AutoCloseable {
         freeFrames++;
     }
 
-    /** The first of those remembered, which is forgotten; 0 if there is none, whatever the count says. */
+    /** The first of those remembered, which is forgotten; 0 if there is none, however many were counted. */
     long takeFree() {
         int index = free.nextSetBit(lowestFree);
-        if (index < 0) {
+        if (index < 0 || index >= frames) {
             freeFrames = 0;
             return 0;
         }

@@ -65,20 +65,7 @@ class CheckpointStoreTest {
     }
 
     @Test
-    void shouldTakeAnEighthOfTheSurplusBackWhenItRenewsFrames() {
-        assertTrue(store.supply(capture.frames(), 900));
-        long free = store.arena().freeFrames();
-
-        store.renew(capture.frames(), 100);
-
-        assertEquals(800, capture.frames().size());
-        assertEquals(free + 100, store.arena().freeFrames());
-        store.renew(capture.frames(), 800);
-        assertEquals(800, capture.frames().size());
-    }
-
-    @Test
-    void shouldRenewFramesInTheOrderOfTheirAddresses() {
+    void shouldSupplyFramesInTheOrderOfTheirAddresses() {
         LongVector frames = capture.frames();
         assertTrue(store.supply(frames, 900));
         for (long i = 0; i < 450; i++) {
@@ -87,8 +74,12 @@ class CheckpointStoreTest {
             frames.set(899 - i, other);
         }
 
-        store.renew(frames, 900);
+        long free = store.arena().freeFrames();
 
+        store.takeBack(frames);
+
+        assertEquals(free + 900, store.arena().freeFrames());
+        assertTrue(store.supply(frames, 900));
         for (long i = 1; i < 900; i++) {
             assertTrue(frames.get(i - 1) < frames.get(i), "frame " + i);
         }
@@ -333,6 +324,25 @@ class CheckpointStoreTest {
 
         assertEquals(7, store.mirror().frames());
         rollBack(first);
+    }
+
+    @Test
+    void shouldSumUpACaptureThatFollowsOneThatWasOnlyCompared() {
+        target.write(0, 6);
+        checkpoint();
+        target.write(2, 4);
+        store.supply(capture.frames(), 2);
+        target.capture(capture);
+        written.add(2, 4);
+        store.leaveOutUnchanged(capture, written);
+        clear();
+
+        target.write(0, 9);
+        preload();
+        checkpoint();
+
+        store.scrub(store.arena().frames());
+        assertEquals(0, store.integrity().broken());
     }
 
     @Test

@@ -152,7 +152,7 @@ final class Flips {
         Segment segment = segments.get(random.nextInt(segments.count()));
         BitSet free = field(Segment.class, "free", segment);
         for (int i = random.nextInt(MOST_BITS); i >= 0; i--) {
-            free.flip(random.nextInt((int) segment.frames()));
+            free.flip(random.nextInt(free.size()));
         }
         return true;
     }

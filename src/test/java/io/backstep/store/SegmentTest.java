@@ -20,7 +20,7 @@ class SegmentTest {
 
     private static Segment sealed(Redundancy redundancy) {
         Segment segment = new Segment(BytesStore.lazyNativeBytesStoreWithFixedCapacity(Segment.bytes(FRAMES, redundancy)),
-                FRAMES, redundancy);
+                FRAMES, redundancy, new FrameReader());
         for (long i = 0; i < FRAMES; i++) {
             Content.fill(frame(segment, i), i, 1);
             segment.seal(frame(segment, i), Owner.mirror(i));
