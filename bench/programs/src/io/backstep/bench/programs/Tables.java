@@ -18,7 +18,7 @@ final class Tables {
         Table table = new Table("a capture every " + intervalMs + " ms", "program, row", "undisturbed own s",
                 "overhead", "95 %", "of " + byDefault + "'s",
                 "of min", "of p50", "paused", "saved", "wall", "pause us p50", "p90", "p99", "max", "fixed",
-                "dirty", "copied", "captures", "runs", "output");
+                "dirty", "copied", "captures", "skipped", "runs", "output");
         for (Program program : results.programs()) {
             for (Row row : rows) {
                 Results.Way way = new Results.Way(row, intervalMs);
@@ -32,7 +32,7 @@ final class Tables {
         }
         table.remark("own time: user and system time of the program and the time it stood still; overhead: of its "
                 + "lower quartile; saved: by the predictor, faults less what it cost, by its own account; met: p99 "
-                + "of pauses at most 1 ms and the same output");
+                + "of pauses at most 1 ms and the same output; skipped: intervals without a capture");
         return table;
     }
 
@@ -60,6 +60,7 @@ final class Tables {
                 rounded(cell.reported("pages.dirty_mean")),
                 rounded(cell.reported("pages.copied_mean")),
                 rounded(cell.reported("checkpoints.taken")),
+                rounded(cell.reported("checkpoints.skipped")),
                 Integer.toString(cell.size()),
                 same ? "same" : "DIFFERS");
     }

@@ -6,11 +6,12 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.io.BufferedInputStream;
+import java.io.DataInputStream;
 import java.io.IOException;
-import java.net.DatagramPacket;
-import java.net.DatagramSocket;
 import java.net.InetAddress;
-import java.net.SocketException;
+import java.net.ServerSocket;
+import java.net.Socket;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -116,35 +117,30 @@ class VmNetworkIT {
         }
     }
 
-    /** The other end of the guest's network card: Ethernet frames, each in a datagram. */
+    /** The other end of the guest's network card: Ethernet frames in a stream, which loses none when many come at once. */
     private static final class Wire implements AutoCloseable {
         private static final Pattern PACKET = Pattern.compile("backstep \\d+ (\\d+) \\d+ [0-9a-f]{16}\n");
 
-        private final DatagramSocket socket = new DatagramSocket(0, InetAddress.getLoopbackAddress());
-        private final int guestPort;
+        private final ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress());
         private final List<Long> numbers = new ArrayList<>();
         private final Thread reader = new Thread(this::read, "reads the wire");
 
-        Wire() throws SocketException {
-            try (DatagramSocket free = new DatagramSocket(0, InetAddress.getLoopbackAddress())) {
-                guestPort = free.getLocalPort();
-            }
+        Wire() throws IOException {
             reader.setDaemon(true);
             reader.start();
         }
 
         String netdev() {
-            return "dgram,local.type=inet,local.host=127.0.0.1,local.port=" + guestPort
-                    + ",remote.type=inet,remote.host=127.0.0.1,remote.port=" + socket.getLocalPort();
+            return "stream,server=off,addr.type=inet,addr.host=127.0.0.1,addr.port=" + socket.getLocalPort();
         }
 
         private void read() {
-            DatagramPacket packet = new DatagramPacket(new byte[1 << 16], 1 << 16);
-            try {
+            try (Socket machine = socket.accept()) {
+                DataInputStream stream = new DataInputStream(new BufferedInputStream(machine.getInputStream()));
                 while (true) {
-                    socket.receive(packet);
-                    String text = new String(packet.getData(), 0, packet.getLength(), StandardCharsets.ISO_8859_1);
-                    Matcher match = PACKET.matcher(text);
+                    byte[] frame = new byte[stream.readInt()];
+                    stream.readFully(frame);
+                    Matcher match = PACKET.matcher(new String(frame, StandardCharsets.ISO_8859_1));
                     if (match.find()) {
                         synchronized (numbers) {
                             numbers.add(Long.parseLong(match.group(1)));
@@ -179,7 +175,7 @@ class VmNetworkIT {
         }
 
         @Override
-        public void close() {
+        public void close() throws IOException {
             socket.close();
         }
     }
