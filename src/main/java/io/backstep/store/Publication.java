@@ -11,6 +11,7 @@ import org.agrona.UnsafeApi;
  * gets its checksum. Allocates nothing. Not thread-safe.
  */
 final class Publication {
+    /** Pages of which memory is asked for at once, before they are compared one by one. */
     private static final int BATCH = 16;
 
     private final FrameArena arena;
@@ -18,6 +19,7 @@ final class Publication {
     private final Inspection inspection;
     private final Leaving leaving = new Leaving();
     private final long[] mirrored = new long[BATCH];
+    /** Of no meaning: what is read ahead must go somewhere. */
     private long touched;
     /** Whether the frames of the capture that comes next have their checksums. */
     private boolean areSummed;
