@@ -257,9 +257,12 @@ struct bs_capture {
     uint64_t frames;              /* in: address of frame_count frame addresses; out: in the order of the pages */
     uint64_t frame_count;         /* in */
     uint64_t predicted;           /* in: address of predicted_count bs_range, ascending: pages that are left writable
-                                     once they are written, so that they count as written until a later capture; out:
-                                     all that are, for some come with their neighbours */
+                                     if they are written, so that they count as written until a later capture; out: all
+                                     that are, for some come with their neighbours, and those lifted */
     uint64_t predicted_count;     /* in, out */
+    uint64_t lifted;              /* in: address of lifted_count bs_range, ascending: pages that shall become writable if
+                                     they are not written up to now; memory whose writes are held stays protected */
+    uint64_t lifted_count;        /* in */
     uint64_t written_before;      /* in: address of written_before_count page numbers, ascending: what was written in the
                                      interval before the last capture, as far as is known now */
     uint64_t written_before_count; /* in */

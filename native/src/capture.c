@@ -11,6 +11,7 @@
 #include "error.h"
 #include "hurry.h"
 #include "process.h"
+#include "uffd.h"
 
 static int take_predicted(struct bs_process *p, const struct bs_capture *c) {
     size_t size = c->predicted_count * sizeof(struct bs_range);
@@ -23,7 +24,19 @@ static int take_predicted(struct bs_process *p, const struct bs_capture *c) {
     return result;
 }
 
-static int find_dirty(struct bs_process *p, bool live) {
+/* What is predicted and was not written stays protected; of it, what is to be writable is made so. */
+static int leave_writable(struct bs_process *p, const struct bs_capture *c) {
+    size_t size = c->lifted_count * sizeof(struct bs_range);
+    const struct bs_vector wanted = {(char *) (uintptr_t) c->lifted, size, size};
+    int result = bs_ranges_intersect(&p->left_writable, &p->predicted, p->all_dirty ? &p->held : &p->carried);
+    if (result == 0 && (result = bs_ranges_subtract(&p->scratch, &wanted, &p->carried)) == 0 &&
+        (result = bs_ranges_intersect(&p->lifting, &p->scratch, &p->held)) == 0) {
+        result = bs_uffd_lift(p->uffd, &p->lifting, &p->scratch);
+    }
+    return result < 0 ? result : bs_ranges_add_all(&p->left_writable, &p->scratch, &p->lifting);
+}
+
+static int find_dirty(struct bs_process *p, const struct bs_capture *c, bool live) {
     int result = bs_track_all(p, live ? NULL : bs_state_save_files);
     if (result == 0) {
         const struct bs_vector *all = p->cow ? &p->held_files : &p->held;
@@ -31,8 +44,10 @@ static int find_dirty(struct bs_process *p, bool live) {
     }
     if (result == 0 && p->cow) {
         result = bs_cow_choose(p->cow, &p->predicted, &p->dirty);
+        bs_vector_swap(&p->predicted, &p->left_writable);
+    } else if (result == 0) {
+        result = leave_writable(p, c);
     }
-    bs_vector_swap(&p->predicted, &p->left_writable);
     p->predicted.size = 0; /* a rollback's scans protect everything */
     return result == 0 ? bs_ranges_list(&p->pages, &p->dirty) : result;
 }
@@ -95,7 +110,7 @@ static int begin(struct bs_process *p, struct bs_capture *c, bool live) {
     }
     bs_cow_hold(p->cow);
     bs_phases_end(&p->phases, BS_PHASE_FREEZE);
-    result = find_dirty(p, live);
+    result = find_dirty(p, c, live);
     bs_phases_end(&p->phases, BS_PHASE_SCAN);
     return result;
 }

@@ -54,7 +54,7 @@ uint32_t bs_struct_size(uint32_t index) {
 
 _Static_assert(sizeof(struct bs_range) == 16, "two page numbers");
 _Static_assert(sizeof(struct bs_event) == 6 * 8, "six words");
-_Static_assert(sizeof(struct bs_capture) == 27 * 8, "27 words");
+_Static_assert(sizeof(struct bs_capture) == 29 * 8, "29 words");
 _Static_assert(sizeof(struct bs_restore) == 6 * 8, "six words");
 _Static_assert(sizeof(struct bs_restore_pages) == 5 * 8, "five words");
 _Static_assert(sizeof(struct bs_program) == 7 * 8, "seven words");

@@ -39,6 +39,7 @@
 struct block {
     uint64_t first;
     uint64_t predicted[WORDS]; /* a bit for each page: as the coming capture is told */
+    uint64_t lifted[WORDS];    /* the same */
     uint64_t writable[WORDS];  /* the same: since the last capture, if the block were not huge */
     double small_ns;           /* what first writes and copies of an interval would take then, on average */
     double hot_ns;             /* lost on these up to now because it is not huge */
@@ -64,6 +65,7 @@ static struct block *block_at(const struct bs_vector *blocks, size_t index) {
 struct place {
     size_t known;
     size_t predicted;
+    size_t lifted;
     size_t written;
     uint64_t before;
 };
@@ -91,27 +93,30 @@ static uint64_t note_captured(struct block *block) {
     uint64_t copies = 0;
     for (size_t i = 0; i < WORDS; i++) {
         copies += (uint64_t) __builtin_popcountll(block->writable[i]);
-        block->writable[i] &= block->predicted[i];
+        block->writable[i] = (block->writable[i] & block->predicted[i]) | (block->lifted[i] & ~block->writable[i]);
     }
     return copies;
 }
 
-static void note_predicted(struct block *block, const struct bs_vector *predicted, size_t *cursor) {
-    uint64_t end = block->first + BLOCK;
-    memset(block->predicted, 0, sizeof block->predicted);
-    block->any_predicted = bs_ranges_have_any(predicted, block->first, end, cursor);
-    for (size_t k = *cursor; k < bs_ranges_count(predicted) && bs_ranges_at(predicted, k)->first < end; k++) {
-        const struct bs_range *range = bs_ranges_at(predicted, k);
-        uint64_t first = range->first > block->first ? range->first : block->first;
-        for (uint64_t page = first; page < range->end && page < end; page++) {
-            block->predicted[(page - block->first) / 64] |= bit_of(page - block->first);
+/* Sets the bits of the pages of a block that are in ranges. Whether there are any. */
+static bool note_pages(uint64_t bits[WORDS], uint64_t block, const struct bs_vector *ranges, size_t *cursor) {
+    uint64_t end = block + BLOCK;
+    memset(bits, 0, WORDS * sizeof *bits);
+    bool any = bs_ranges_have_any(ranges, block, end, cursor);
+    for (size_t k = *cursor; k < bs_ranges_count(ranges) && bs_ranges_at(ranges, k)->first < end; k++) {
+        const struct bs_range *range = bs_ranges_at(ranges, k);
+        for (uint64_t page = range->first > block ? range->first : block; page < range->end && page < end; page++) {
+            bits[(page - block) / 64] |= bit_of(page - block);
         }
     }
+    return any;
 }
 
 static int add(struct bs_process *p, const struct bs_capture *c, uint64_t first, struct place *place) {
     struct bs_huge *h = &p->huge;
     struct block *block = bs_vector_extend(&h->next, sizeof *block);
+    size_t lifted_size = c->lifted_count * sizeof(struct bs_range);
+    const struct bs_vector lifted = {(char *) (uintptr_t) c->lifted, lifted_size, lifted_size};
     if (!block) {
         return -ENOMEM;
     }
@@ -122,7 +127,8 @@ static int add(struct bs_process *p, const struct bs_capture *c, uint64_t first,
     *block = known ? *block_at(&h->blocks, place->known) : (struct block){.first = first};
     block->any_written = bs_ranges_have_any(&p->dirty, first, first + BLOCK, &place->written);
     double first_writes = (double) note_written(block, c, &place->before), copies = (double) note_captured(block);
-    note_predicted(block, &p->predicted, &place->predicted);
+    block->any_predicted = note_pages(block->predicted, first, &p->predicted, &place->predicted);
+    block->any_predicted |= note_pages(block->lifted, first, &lifted, &place->lifted);
     if (known) {
         block->small_ns += WEIGHT * (first_writes * FAULT_NS + copies * SMALL_NS - block->small_ns);
     }

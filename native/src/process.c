@@ -316,8 +316,9 @@ void bs_process_close(bs_process *p) {
         &p->threads,    &p->special,         &p->mappings,     &p->fresh,        &p->mapped_files,   &p->held,
         &p->held_files, &p->held_at_capture, &p->written,      &p->predicted,    &p->touched,        &p->touched_before,
         &p->dirty,      &p->carried,         &p->unregistered, &p->scratch,      &p->pages,          &p->open_files,
-        &p->left_files, &p->left_writable,   &p->closed_files, &p->state,         &p->descriptor_states,
-        &p->preparation.found, &p->preparation.all, &p->preparation.pages, &p->preparation.scratch};
+        &p->left_files, &p->left_writable,   &p->lifting,      &p->closed_files, &p->state,
+        &p->descriptor_states, &p->preparation.found, &p->preparation.all, &p->preparation.pages,
+        &p->preparation.scratch};
     for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++) {
         bs_vector_fini(vectors[i]);
     }

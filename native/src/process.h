@@ -172,7 +172,8 @@ struct bs_process {
     struct bs_trial scan_trial;
     struct bs_trial copy_trial;
     struct bs_vector predicted;     /* bs_range: not to be protected by this capture's scan */
-    struct bs_vector left_writable; /* bs_range: those of the last scan */
+    struct bs_vector left_writable; /* bs_range: those of the last scan that are writable */
+    struct bs_vector lifting;       /* bs_range: to be made writable; working memory */
     struct bs_vector dirty;         /* bs_range: to be copied */
     struct bs_vector carried;       /* bs_range: marks taken and not yet copied */
     struct bs_vector unregistered;  /* bs_range: working memory */

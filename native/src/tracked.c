@@ -8,6 +8,7 @@
 
 #include "clock.h"
 #include "error.h"
+#include "uffd.h"
 
 #define NEAR 512 /* pages: the walk over as many costs about as much as a call */
 #define THERE (PAGE_IS_PRESENT | PAGE_IS_SWAPPED)
@@ -148,9 +149,24 @@ void bs_tell_memory(struct bs_capture *c, const struct bs_vector *pages, const s
     memcpy(c->phase_ns, phases->ns, sizeof c->phase_ns);
 }
 
+static struct bs_vector ranges_at(uint64_t address, uint64_t count) {
+    size_t size = count * sizeof(struct bs_range);
+    return (struct bs_vector) {(char *) (uintptr_t) address, size, size};
+}
+
 static struct bs_vector predicted(const struct bs_capture *c) {
-    size_t size = c->predicted_count * sizeof(struct bs_range);
-    return (struct bs_vector) {(char *) (uintptr_t) c->predicted, size, size};
+    return ranges_at(c->predicted, c->predicted_count);
+}
+
+/* What is predicted and was not written stays protected; of it, what is to be writable is made so. */
+static int leave_writable(struct bs_tracked *t, const struct bs_capture *c) {
+    const struct bs_vector spared = predicted(c), wanted = ranges_at(c->lifted, c->lifted_count);
+    int result = bs_ranges_intersect(&t->left_writable, &spared, written(t));
+    if (result == 0 && (result = bs_ranges_subtract(&t->scratch, &wanted, written(t))) == 0 &&
+        (result = bs_ranges_intersect(&t->chosen, &t->scratch, &t->ranges)) == 0) {
+        result = bs_uffd_lift(t->uffd, &t->chosen, &t->scratch);
+    }
+    return result < 0 ? result : bs_ranges_add_all(&t->left_writable, &t->scratch, &t->chosen);
 }
 
 /* Protects what is worth it, and lists it. */
@@ -205,6 +221,9 @@ int bs_tracked_capture(struct bs_tracked *t, struct bs_capture *c) {
         if (result == 0) {
             result = bs_ranges_list(&t->pages, written(t));
         }
+        if (result == 0) {
+            result = leave_writable(t, c);
+        }
         if (result < 0) {
             return result;
         }
@@ -224,6 +243,8 @@ int bs_tracked_capture(struct bs_tracked *t, struct bs_capture *c) {
     complete(t);
     bs_phases_end(&t->phases, BS_PHASE_COPY);
     bs_tell_memory(c, &t->pages, &t->phases);
+    c->predicted = (uint64_t) (uintptr_t) t->left_writable.data;
+    c->predicted_count = bs_ranges_count(&t->left_writable);
     c->ahead = t->ahead.used;
     c->held_pages = bs_ranges_pages(&t->ranges);
     c->mappings = bs_ranges_count(&t->ranges);
@@ -317,7 +338,8 @@ void bs_tracked_close(struct bs_tracked *t) {
             close(descriptors[i]);
         }
     }
-    struct bs_vector *vectors[] = {&t->ranges, &t->carried, &t->found, &t->scratch, &t->chosen, &t->pages};
+    struct bs_vector *vectors[] = {&t->ranges,        &t->carried, &t->found, &t->scratch, &t->chosen,
+                                   &t->left_writable, &t->pages};
     for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++) {
         bs_vector_fini(vectors[i]);
     }

@@ -31,14 +31,15 @@ struct bs_tracked {
     const struct bs_movers *movers;
     int uffd;
     int pagemap;
-    struct bs_vector ranges;  /* bs_range: what is tracked, ascending */
-    struct bs_vector carried; /* bs_range: marks taken and not yet copied */
-    struct bs_vector found;   /* bs_range: of the last scan */
-    struct bs_vector scratch; /* bs_range */
-    struct bs_vector chosen;  /* bs_range: where it is worth while to copy ahead */
-    struct bs_vector pages;   /* uint64_t */
+    struct bs_vector ranges;        /* bs_range: what is tracked, ascending */
+    struct bs_vector carried;       /* bs_range: marks taken and not yet copied */
+    struct bs_vector found;         /* bs_range: of the last scan */
+    struct bs_vector scratch;       /* bs_range */
+    struct bs_vector chosen;        /* bs_range: where it is worth while to copy ahead, or to lift protection */
+    struct bs_vector left_writable; /* bs_range: what was predicted and is writable since the last capture */
+    struct bs_vector pages;         /* uint64_t */
     struct bs_ahead ahead;
-    bool all_written;         /* marks were taken and could not be noted */
+    bool all_written; /* marks were taken and could not be noted */
     bool capturing;
     struct bs_phases phases;
     struct page_region room[BS_REGIONS_AT_ONCE];

@@ -19,3 +19,16 @@ int bs_uffd_register(int uffd, pid_t pid, uint64_t start, uint64_t end) {
     return bs_fail_errno("track %llx-%llx of process %d", (unsigned long long) start, (unsigned long long) end,
                          (int) pid);
 }
+
+int bs_uffd_lift(int uffd, const struct bs_vector *pages, struct bs_vector *lifted) {
+    lifted->size = 0;
+    for (size_t i = 0; i < bs_ranges_count(pages); i++) {
+        const struct bs_range *range = bs_ranges_at(pages, i);
+        struct uffdio_writeprotect lift = {
+            .range = {.start = range->first * BS_PAGE_SIZE, .len = (range->end - range->first) * BS_PAGE_SIZE}};
+        if (ioctl(uffd, UFFDIO_WRITEPROTECT, &lift) == 0 && bs_ranges_add(lifted, range->first, range->end) < 0) {
+            return -ENOMEM;
+        }
+    }
+    return 0;
+}

@@ -6,7 +6,15 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "vector.h"
+
 /* Registers memory of a process for write-protection: addresses. */
 int bs_uffd_register(int uffd, pid_t pid, uint64_t start, uint64_t end);
+
+/*
+ * Lifts the protection of pages, which count as written from here on. Where they are not registered any more nothing is
+ * done; lifted becomes the rest. 0 or -ENOMEM.
+ */
+int bs_uffd_lift(int uffd, const struct bs_vector *pages, struct bs_vector *lifted);
 
 #endif

@@ -53,13 +53,16 @@ static void copy_ahead(bs_guest *guest, const struct bs_capture *c) {
 }
 
 static void capture(bs_guest *guest) {
-    struct bs_range predicted[KINDS];
+    struct bs_range predicted[KINDS], lifted[KINDS];
     struct bs_capture c = {.frames = (uint64_t) (uintptr_t) frame_addresses,
                            .frame_count = next_random() % 90,
                            .predicted = (uint64_t) (uintptr_t) predicted,
-                           .predicted_count = next_random() % 2 ? KINDS : 0};
+                           .predicted_count = next_random() % 2 ? KINDS : 0,
+                           .lifted = (uint64_t) (uintptr_t) lifted,
+                           .lifted_count = next_random() % 2 ? KINDS : 0};
     int result;
     predict(predicted);
+    predict(lifted);
     if (next_random() % 2) {
         copy_ahead(guest, &c);
     }

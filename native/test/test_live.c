@@ -111,14 +111,17 @@ static uint64_t predict(const struct plan *plan, const struct bs_capture *last, 
 }
 
 static void capture(bs_process *process, const struct plan *plan, uint64_t flags, struct bs_capture *c) {
-    struct bs_range predicted[PREDICTIONS];
+    struct bs_range predicted[PREDICTIONS], lifted[PREDICTIONS];
     uint64_t before = c->pages, before_count = c->page_count, count = predict(plan, c, predicted);
+    uint64_t lifted_count = predict(plan, c, lifted);
     uint64_t frame_count = next_random() % 2 ? FRAMES : next_random() % 4096;
     *c = (struct bs_capture){.flags = flags,
                              .frames = (uint64_t) (uintptr_t) frames,
                              .frame_count = frame_count,
                              .predicted = (uint64_t) (uintptr_t) predicted,
                              .predicted_count = count,
+                             .lifted = (uint64_t) (uintptr_t) lifted,
+                             .lifted_count = lifted_count,
                              .written_before = before,
                              .written_before_count = before_count};
     int result;

@@ -10,6 +10,7 @@ public final class Capture implements AutoCloseable {
 
     private final LongVector frames = new LongVector();
     private final PageRanges predicted = new PageRanges();
+    private final PageRanges lifted = new PageRanges();
     private final LongVector writtenBefore = new LongVector();
     private final LongVector pages = new LongVector();
     private final PageRanges dropped = new PageRanges();
@@ -32,12 +33,17 @@ public final class Capture implements AutoCloseable {
     }
 
     /**
-     * In: pages that are expected to be written in the coming interval. Once written they may be left writable: then they
-     * are among the {@link #pages()} of the next capture, written or not. Out: all that may be, for a target may add
-     * neighbours.
+     * In: pages that may be left writable if they were written up to this capture: then they are among the
+     * {@link #pages()} of the next one, written again or not. Out: all that may be among them for this, for a target may
+     * add neighbours; and those that were lifted.
      */
     public PageRanges predicted() {
         return predicted;
+    }
+
+    /** In: pages that may be made writable if they were not written up to this capture, likewise. */
+    public PageRanges lifted() {
+        return lifted;
     }
 
     /** In: pages that were written before the last capture, but for those that only may have been; ascending. */
@@ -189,6 +195,7 @@ public final class Capture implements AutoCloseable {
     public void close() {
         frames.close();
         predicted.close();
+        lifted.close();
         writtenBefore.close();
         pages.close();
         dropped.close();

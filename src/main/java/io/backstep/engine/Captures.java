@@ -100,7 +100,7 @@ final class Captures implements AutoCloseable {
      */
     Checkpoint take() {
         ExecutionState state = freeStates.isEmpty() ? target.newState() : freeStates.removeLast();
-        forecast.fill(capture.predicted());
+        forecast.fill(capture);
         try {
             into(capture.state(state));
         } catch (BackstepException e) {

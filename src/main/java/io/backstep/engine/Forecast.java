@@ -16,16 +16,12 @@ import org.HdrHistogram.Histogram;
 final class Forecast implements AutoCloseable {
     private static final double NS_PER_MS = 1e6;
     private static final int PERMILLE = 1000;
-    /** Of the newest pause in the price of a copy, and of so few pages none. */
-    private static final double WEIGHT = 0.125;
-    private static final long FEW_PAGES = 64;
-    /** How far the price may go from that of the host, as a factor: a pause that was disturbed shall not decide all. */
-    private static final double FARTHEST = 4;
     private static final int DIGITS = 3;
 
     private final Prediction prediction;
     private final Prices prices;
     private final Predictor predictor;
+    private final CopyPrice copyPrice;
     private final PageRanges leftWritable = new PageRanges();
     private final LongVector all = new LongVector();
     private final Histogram precision = new Histogram(PERMILLE, DIGITS);
@@ -37,18 +33,17 @@ final class Forecast implements AutoCloseable {
     private long ranges;
     private long written;
     private long lastFaults;
-    private double copyNs;
 
     Forecast(Prediction prediction, Prices prices) {
         this.prediction = prediction;
         this.prices = prices;
         this.predictor = prediction.newPredictor(prices);
-        copyNs = prices.copyNs();
+        this.copyPrice = new CopyPrice(prices.copyNs());
     }
 
-    /** The pages to leave writable from the coming capture on. */
-    void fill(PageRanges into) {
-        predictor.predict(into);
+    /** Tells the coming capture what to leave writable, and what to make so. */
+    void fill(Capture capture) {
+        predictor.predict(leftWritable, capture.predicted(), capture.lifted());
     }
 
     /** Pages that the last capture left writable. */
@@ -75,20 +70,11 @@ final class Forecast implements AutoCloseable {
         LongVector nowWritten = written(capture);
         score(predicted, predicted + copied - pages.size(), nowWritten.size());
         double guarded = Math.max(Math.max(1, pages.size() - predicted), capture.copiedAhead());
-        learnPrice(capture, copied - capture.copiedAhead());
-        predictor.observe(nowWritten, 1 - capture.copiedAhead() / guarded, copyNs);
+        copyPrice.observe(copied - capture.copiedAhead(), capture.phaseNs(Phase.COPY));
+        predictor.observe(nowWritten, 1 - capture.copiedAhead() / guarded, copyPrice.ns());
         leftWritable.copyFrom(capture.predicted());
         capture.writtenBefore().copyFrom(nowWritten.address(), nowWritten.size());
         return nowWritten.size() + capture.saved().pages().size() - capture.saved().frameCount();
-    }
-
-    /** The host's price is that of one thread alone; in a pause two may share the work, and caches be warm or cold. */
-    private void learnPrice(Capture capture, long copiedInPause) {
-        if (copiedInPause >= FEW_PAGES) {
-            double now = (double) capture.phaseNs(Phase.COPY) / copiedInPause;
-            double bounded = Math.min(prices.copyNs() * FARTHEST, Math.max(prices.copyNs() / FARTHEST, now));
-            copyNs += WEIGHT * (bounded - copyNs);
-        }
     }
 
     private void score(long nowHit, long nowUnprotected, long nowWritten) {
@@ -111,7 +97,7 @@ final class Forecast implements AutoCloseable {
     }
 
     private double savedNs(long hit, long leftUnprotected, long inRanges) {
-        return hit * prices.faultNs() - (leftUnprotected - hit) * copyNs - inRanges * prices.rangeNs();
+        return hit * prices.faultNs() - (leftUnprotected - hit) * copyPrice.ns() - inRanges * prices.rangeNs();
     }
 
     /** What the first writes to protected pages cost the target in the last interval, at this host's prices. */

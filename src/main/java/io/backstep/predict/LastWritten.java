@@ -5,7 +5,7 @@ import io.backstep.core.LongVector;
 import io.backstep.core.PageRanges;
 
 /**
- * Expects what was written in the last interval to be written in the coming one. The predictor of VM-uCheckpoint (Wang,
+ * Keeps writable what was written in the last interval that is known. The predictor of VM-uCheckpoint (Wang,
  * Kalbarczyk, Gu, Iyer: VM-uCheckpoint: Design, Modeling, and Assessment of Lightweight In-Memory VM Checkpointing, IEEE
  * TDSC 12(2), 2015).
  */
@@ -21,8 +21,9 @@ final class LastWritten implements Predictor {
     }
 
     @Override
-    public void predict(PageRanges into) {
-        into.copyFrom(last);
+    public void predict(PageRanges open, PageRanges kept, PageRanges lifted) {
+        kept.copyFrom(last);
+        lifted.clear();
     }
 
     @Override

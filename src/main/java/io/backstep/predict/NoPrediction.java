@@ -11,8 +11,9 @@ final class NoPrediction implements Predictor {
     }
 
     @Override
-    public void predict(PageRanges into) {
-        into.clear();
+    public void predict(PageRanges open, PageRanges kept, PageRanges lifted) {
+        kept.clear();
+        lifted.clear();
     }
 
     @Override

@@ -14,7 +14,9 @@ public final class CaptureWords extends NativeWords {
     private static final int FRAME_COUNT = FRAMES + 1;
     private static final int PREDICTED = FRAME_COUNT + 1;
     private static final int PREDICTED_COUNT = PREDICTED + 1;
-    private static final int WRITTEN_BEFORE = PREDICTED_COUNT + 1;
+    private static final int LIFTED = PREDICTED_COUNT + 1;
+    private static final int LIFTED_COUNT = LIFTED + 1;
+    private static final int WRITTEN_BEFORE = LIFTED_COUNT + 1;
     private static final int WRITTEN_BEFORE_COUNT = WRITTEN_BEFORE + 1;
     private static final int PAGE_COUNT = WRITTEN_BEFORE_COUNT + 1;
     private static final int PAGES = PAGE_COUNT + 1;
@@ -48,6 +50,8 @@ public final class CaptureWords extends NativeWords {
         word(FRAME_COUNT, capture.frames().size());
         word(PREDICTED, capture.predicted().address());
         word(PREDICTED_COUNT, capture.predicted().rangeCount());
+        word(LIFTED, capture.lifted().address());
+        word(LIFTED_COUNT, capture.lifted().rangeCount());
         word(WRITTEN_BEFORE, capture.writtenBefore().address());
         word(WRITTEN_BEFORE_COUNT, capture.writtenBefore().size());
     }

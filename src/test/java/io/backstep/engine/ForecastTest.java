@@ -4,6 +4,7 @@ package io.backstep.engine;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import io.backstep.core.Capture;
+import io.backstep.core.Phase;
 import io.backstep.predict.Prediction;
 import io.backstep.predict.Prices;
 import org.junit.jupiter.api.Test;
@@ -32,11 +33,12 @@ class ForecastTest {
 
     /** A capture that copied so many pages, of which these were written. */
     private void judge(Forecast forecast, long copied, long... written) {
-        forecast.fill(capture.predicted());
+        forecast.fill(capture);
         capture.pages().clear();
         for (long page : written) {
             capture.pages().add(page);
         }
+        capture.phaseNs(Phase.COPY, copied * (long) PRICES.copyNs());
         forecast.judge(capture, copied);
     }
 }

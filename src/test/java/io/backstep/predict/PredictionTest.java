@@ -20,28 +20,32 @@ class PredictionTest {
     private static final int PAGES = 1_000;
 
     private final LongVector written = new LongVector();
+    private final PageRanges open = new PageRanges();
     private final PageRanges predicted = new PageRanges();
+    private final PageRanges lifted = new PageRanges();
 
     @AfterEach
     void close() {
         written.close();
+        open.close();
         predicted.close();
+        lifted.close();
     }
 
     @ParameterizedTest
     @EnumSource(Prediction.class)
     void shouldExpectNothingAtFirstAndAfterForgetting(Prediction prediction) {
         try (Predictor predictor = prediction.newPredictor(PRICES)) {
-            predictor.predict(predicted);
+            predictor.predict(open, predicted, lifted);
             assertTrue(predicted.isEmpty());
             for (int i = 0; i < 20; i++) {
                 observe(predictor, page -> page < 100);
             }
-            predictor.predict(predicted);
+            predictor.predict(open, predicted, lifted);
             assertEquals(prediction == Prediction.OFF ? 0 : 100, predicted.pageCount());
 
             predictor.forget();
-            predictor.predict(predicted);
+            predictor.predict(open, predicted, lifted);
             assertTrue(predicted.isEmpty());
         }
     }
@@ -51,7 +55,7 @@ class PredictionTest {
         try (Predictor predictor = Prediction.LAST.newPredictor(PRICES)) {
             observe(predictor, page -> page % 3 == 0);
             observe(predictor, page -> page == 5 || page == 6 || page == 900);
-            predictor.predict(predicted);
+            predictor.predict(open, predicted, lifted);
             assertEquals("pages 5-7 384-385", predicted.toString());
         }
     }
@@ -63,7 +67,7 @@ class PredictionTest {
             for (int i = 0; i < 50; i++) {
                 observe(predictor, page -> page < 50 || page >= 500 && random.nextInt(10) == 0);
             }
-            predictor.predict(predicted);
+            predictor.predict(open, predicted, lifted);
             assertEquals("pages 0-32", predicted.toString());
         }
     }
@@ -77,25 +81,60 @@ class PredictionTest {
             for (int i = 0; i < 8; i++) {
                 observe(predictor, page -> page >= 700 && page < 800);
             }
-            predictor.predict(predicted);
+            predictor.predict(open, predicted, lifted);
             assertFalse(predicted.contains(50));
             assertTrue(predicted.contains(750));
         }
     }
 
+    /** Of the interval that is running when it is asked nothing is known yet. */
     @Test
-    void shouldLearnThatEverySecondIntervalIsMeant() {
+    void shouldKeepAndLiftForTheIntervalAfterTheOneThatRuns() {
         try (Predictor predictor = Prediction.COST.newPredictor(PRICES)) {
             for (int i = 0; i < 60; i++) {
                 boolean even = i % 2 == 0;
                 observe(predictor, page -> even && page < 100);
             }
-            predictor.predict(predicted);
-            assertEquals(100, predicted.pageCount());
+            predictor.predict(open, predicted, lifted);
+            assertEquals("pages", predicted.toString() + lifted.toString().substring("pages".length()));
+            open.add(0, 100);
+            predictor.predict(open, predicted, lifted);
+            assertTrue(predicted.isEmpty(), predicted.toString());
 
+            open.clear();
             observe(predictor, page -> page < 100);
-            predictor.predict(predicted);
-            assertEquals(0, predicted.pageCount());
+            predictor.predict(open, predicted, lifted);
+            assertEquals("pages 0-64", lifted.toString());
+            open.add(0, 100);
+            predictor.predict(open, predicted, lifted);
+            assertEquals("pages 0-64", predicted.toString());
+            assertTrue(lifted.isEmpty(), lifted.toString());
+        }
+    }
+
+    /** A tenth of the memory in each interval, in turn: no page is written twice in five of them. */
+    @Test
+    void shouldLearnWhenAPageComesRoundAgain() {
+        try (Predictor predictor = Prediction.COST.newPredictor(PRICES)) {
+            for (int i = 0; i < 60; i++) {
+                int turn = i % 10;
+                observe(predictor, page -> page / 100 == turn);
+            }
+            predictor.predict(open, predicted, lifted);
+            assertTrue(predicted.isEmpty(), predicted.toString());
+            assertEquals("pages 64-c8", lifted.toString(), "of turn 1, since that of turn 0 runs");
+        }
+    }
+
+    @Test
+    void shouldExpectNoRoundWhereThereIsNone() {
+        SplittableRandom random = new SplittableRandom(8);
+        try (Predictor predictor = Prediction.COST.newPredictor(PRICES)) {
+            for (int i = 0; i < 60; i++) {
+                observe(predictor, page -> random.nextInt(10) == 0);
+            }
+            predictor.predict(open, predicted, lifted);
+            assertTrue(lifted.pageCount() < PAGES / 50, lifted.toString());
         }
     }
 
@@ -109,9 +148,9 @@ class PredictionTest {
                 dear.observe(written, 1, 900);
                 cheap.observe(written, 1, 900);
             }
-            dear.predict(predicted);
+            dear.predict(open, predicted, lifted);
             assertTrue(predicted.pageCount() > PAGES * 9 / 10, predicted.pageCount() + " pages");
-            cheap.predict(predicted);
+            cheap.predict(open, predicted, lifted);
             assertTrue(predicted.pageCount() < PAGES / 10, predicted.pageCount() + " pages");
         }
     }
@@ -126,9 +165,9 @@ class PredictionTest {
                 asAtTheStart.observe(written, 1, PRICES.copyNs());
                 cheaper.observe(written, 1, PRICES.copyNs() / 4);
             }
-            asAtTheStart.predict(predicted);
+            asAtTheStart.predict(open, predicted, lifted);
             assertTrue(predicted.pageCount() < PAGES / 10, predicted.pageCount() + " pages");
-            cheaper.predict(predicted);
+            cheaper.predict(open, predicted, lifted);
             assertTrue(predicted.pageCount() > PAGES / 2, predicted.pageCount() + " pages");
         }
     }
@@ -142,9 +181,9 @@ class PredictionTest {
                 dear.observe(written, 1, 900);
                 cheap.observe(written, 1, 900);
             }
-            dear.predict(predicted);
+            dear.predict(open, predicted, lifted);
             assertTrue(predicted.isEmpty());
-            cheap.predict(predicted);
+            cheap.predict(open, predicted, lifted);
             assertTrue(predicted.contains(950));
         }
     }
@@ -156,6 +195,7 @@ class PredictionTest {
     }
 
     private void observe(Predictor predictor, LongPredicate isWritten) {
+        predictor.predict(open, predicted, lifted);
         fill(isWritten);
         predictor.observe(written, 1, 900);
     }

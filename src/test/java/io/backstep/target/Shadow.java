@@ -202,6 +202,16 @@ final class Shadow implements AutoCloseable {
         capture.predicted().clear();
     }
 
+    /** Makes the next capture lift the protection of a page. */
+    void liftOnly(long page) {
+        capture.lifted().clear();
+        capture.lifted().add(page, page + 1);
+    }
+
+    void liftNothing() {
+        capture.lifted().clear();
+    }
+
     private ExecutionState newState() {
         ExecutionState state = target.newState();
         states.add(state);

@@ -221,6 +221,31 @@ public abstract class TargetContractTest {
         assertAllTold();
     }
 
+    /** What is lifted counts as written, but where the target saves what is written by itself. */
+    @Test
+    void shouldHavePagesWritableThatWereNotWritten() {
+        target.halt();
+        shadow.capture();
+        shadow.capture();
+        long page = shadow.pages().lastKey();
+        boolean copies = target.pool() == null;
+        assertEquals(0, shadow.lastCapture().pages().size());
+
+        shadow.liftOnly(page);
+        shadow.capture();
+        assertEquals(0, shadow.lastCapture().pages().size());
+        assertEquals(copies, shadow.lastCapture().predicted().contains(page));
+
+        shadow.liftNothing();
+        shadow.predictNothing();
+        shadow.capture();
+        assertEquals(copies ? 1 : 0, shadow.lastCapture().pages().size());
+        assertAllTold();
+
+        shadow.capture();
+        assertEquals(0, shadow.lastCapture().pages().size(), "it is protected again");
+    }
+
     /* ---- too few frames, and captures that fail ---- */
 
     @Test

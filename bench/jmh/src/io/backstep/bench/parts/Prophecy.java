@@ -34,7 +34,9 @@ public class Prophecy {
     @Param({"1000", "10000"})
     public int pages;
     private final LongVector[] written = new LongVector[SETS];
+    private final PageRanges open = new PageRanges();
     private final PageRanges predicted = new PageRanges();
+    private final PageRanges lifted = new PageRanges();
     private Predictor asked;
     private int turn;
 
@@ -55,7 +57,7 @@ public class Prophecy {
     public long observeAndPredict() {
         turn = (turn + 1) % SETS;
         asked.observe(written[turn], 1, 700);
-        asked.predict(predicted);
+        asked.predict(open, predicted, lifted);
         return predicted.rangeCount();
     }
 }
