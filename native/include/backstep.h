@@ -262,7 +262,7 @@ struct bs_capture {
     uint64_t predicted_count;     /* in, out */
     uint64_t lifted;              /* in: address of lifted_count bs_range, ascending: pages that shall become writable if
                                      they are not written up to now; memory whose writes are held stays protected */
-    uint64_t lifted_count;        /* in */
+    uint64_t lifted_count;        /* in; both lists stay as they are while a capture goes on */
     uint64_t written_before;      /* in: address of written_before_count page numbers, ascending: what was written in the
                                      interval before the last capture, as far as is known now */
     uint64_t written_before_count; /* in */

@@ -14,21 +14,18 @@
 #include "uffd.h"
 
 static int take_predicted(struct bs_process *p, const struct bs_capture *c) {
-    size_t size = c->predicted_count * sizeof(struct bs_range);
-    int result = bs_vector_reserve(&p->predicted, size);
+    const struct bs_vector predicted = bs_ranges_view(c->predicted, c->predicted_count);
     p->predicted.size = 0;
-    if (result == 0 && size > 0) {
-        memcpy(p->predicted.data, (const void *) (uintptr_t) c->predicted, size);
-        p->predicted.size = size;
-    }
-    return result;
+    return bs_vector_copy(&p->predicted, &predicted);
 }
 
-/* What is predicted and was not written stays protected; of it, what is to be writable is made so. */
+/* What is predicted and was not written stays protected; of that, what is to be writable is made so. */
 static int leave_writable(struct bs_process *p, const struct bs_capture *c) {
-    size_t size = c->lifted_count * sizeof(struct bs_range);
-    const struct bs_vector wanted = {(char *) (uintptr_t) c->lifted, size, size};
+    const struct bs_vector wanted = bs_ranges_view(c->lifted, c->lifted_count);
     int result = bs_ranges_intersect(&p->left_writable, &p->predicted, p->all_dirty ? &p->held : &p->carried);
+    if (result == 0 && p->cow) {
+        return bs_ranges_add_all(&p->left_writable, &p->cow->next_writable, &p->scratch);
+    }
     if (result == 0 && (result = bs_ranges_subtract(&p->scratch, &wanted, &p->carried)) == 0 &&
         (result = bs_ranges_intersect(&p->lifting, &p->scratch, &p->held)) == 0) {
         result = bs_uffd_lift(p->uffd, &p->lifting, &p->scratch);
@@ -44,8 +41,8 @@ static int find_dirty(struct bs_process *p, const struct bs_capture *c, bool liv
     }
     if (result == 0 && p->cow) {
         result = bs_cow_choose(p->cow, &p->predicted, &p->dirty);
-        bs_vector_swap(&p->predicted, &p->left_writable);
-    } else if (result == 0) {
+    }
+    if (result == 0) {
         result = leave_writable(p, c);
     }
     p->predicted.size = 0; /* a rollback's scans protect everything */

@@ -62,8 +62,7 @@ void bs_guest_at_leisure(bs_guest *g, uint32_t on) {
 /* ---- captures ---------------------------------------------------------------------------------------------------- */
 
 static int begin(bs_guest *g, const struct bs_capture *c) {
-    size_t size = c->predicted_count * sizeof(struct bs_range);
-    struct bs_vector predicted = {(char *) (uintptr_t) c->predicted, size, size};
+    const struct bs_vector predicted = bs_ranges_view(c->predicted, c->predicted_count);
     bs_phases_begin(&g->phases);
     g->chosen.size = 0;
     bs_cow_hold(g->cow);
@@ -106,6 +105,8 @@ int bs_guest_capture_held(bs_guest *g, struct bs_capture *c) {
     bs_cow_release(g->cow);
     if (result == 0) {
         bs_tell_memory(c, &g->pages, &g->phases);
+        c->predicted = (uint64_t) (uintptr_t) g->cow->writable.data;
+        c->predicted_count = bs_ranges_count(&g->cow->writable);
         c->held_pages = bs_ranges_pages(&g->cow->held_before);
         c->mappings = g->cow->areas.size / sizeof(struct bs_cow_area);
     }

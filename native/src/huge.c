@@ -115,8 +115,7 @@ static bool note_pages(uint64_t bits[WORDS], uint64_t block, const struct bs_vec
 static int add(struct bs_process *p, const struct bs_capture *c, uint64_t first, struct place *place) {
     struct bs_huge *h = &p->huge;
     struct block *block = bs_vector_extend(&h->next, sizeof *block);
-    size_t lifted_size = c->lifted_count * sizeof(struct bs_range);
-    const struct bs_vector lifted = {(char *) (uintptr_t) c->lifted, lifted_size, lifted_size};
+    const struct bs_vector lifted = bs_ranges_view(c->lifted, c->lifted_count);
     if (!block) {
         return -ENOMEM;
     }

@@ -149,18 +149,13 @@ void bs_tell_memory(struct bs_capture *c, const struct bs_vector *pages, const s
     memcpy(c->phase_ns, phases->ns, sizeof c->phase_ns);
 }
 
-static struct bs_vector ranges_at(uint64_t address, uint64_t count) {
-    size_t size = count * sizeof(struct bs_range);
-    return (struct bs_vector) {(char *) (uintptr_t) address, size, size};
-}
-
 static struct bs_vector predicted(const struct bs_capture *c) {
-    return ranges_at(c->predicted, c->predicted_count);
+    return bs_ranges_view(c->predicted, c->predicted_count);
 }
 
 /* What is predicted and was not written stays protected; of it, what is to be writable is made so. */
 static int leave_writable(struct bs_tracked *t, const struct bs_capture *c) {
-    const struct bs_vector spared = predicted(c), wanted = ranges_at(c->lifted, c->lifted_count);
+    const struct bs_vector spared = predicted(c), wanted = bs_ranges_view(c->lifted, c->lifted_count);
     int result = bs_ranges_intersect(&t->left_writable, &spared, written(t));
     if (result == 0 && (result = bs_ranges_subtract(&t->scratch, &wanted, written(t))) == 0 &&
         (result = bs_ranges_intersect(&t->chosen, &t->scratch, &t->ranges)) == 0) {

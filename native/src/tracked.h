@@ -36,7 +36,7 @@ struct bs_tracked {
     struct bs_vector found;         /* bs_range: of the last scan */
     struct bs_vector scratch;       /* bs_range */
     struct bs_vector chosen;        /* bs_range: where it is worth while to copy ahead, or to lift protection */
-    struct bs_vector left_writable; /* bs_range: what was predicted and is writable since the last capture */
+    struct bs_vector left_writable; /* bs_range: since the last capture, as predicted or lifted */
     struct bs_vector pages;         /* uint64_t */
     struct bs_ahead ahead;
     bool all_written; /* marks were taken and could not be noted */

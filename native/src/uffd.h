@@ -12,8 +12,8 @@
 int bs_uffd_register(int uffd, pid_t pid, uint64_t start, uint64_t end);
 
 /*
- * Lifts the protection of pages, which count as written from here on. Where they are not registered any more nothing is
- * done; lifted becomes the rest. 0 or -ENOMEM.
+ * Lifts the protection of pages, which count as written from here on. Ranges that are not registered any more, or not all
+ * of them, are passed over; lifted becomes the rest. 0 or -ENOMEM.
  */
 int bs_uffd_lift(int uffd, const struct bs_vector *pages, struct bs_vector *lifted);
 

@@ -35,6 +35,12 @@ static inline struct bs_range *bs_ranges_at(const struct bs_vector *ranges, size
     return (struct bs_range *) ranges->data + index;
 }
 
+/* Ranges that lie with the caller, to be read. */
+static inline struct bs_vector bs_ranges_view(uint64_t address, uint64_t count) {
+    size_t size = count * sizeof(struct bs_range);
+    return (struct bs_vector){(char *) (uintptr_t) address, size, size};
+}
+
 static inline void bs_vector_swap(struct bs_vector *a, struct bs_vector *b) {
     struct bs_vector other = *a;
     *a = *b;

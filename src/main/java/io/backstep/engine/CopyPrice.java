@@ -13,7 +13,7 @@ final class CopyPrice {
     private static final double WEIGHT = 0.125;
     /** Numbers of pages that vary by less than this part of their mean tell little. */
     private static final double ALIKE = 0.25;
-    /** How far the price may go from that of the host, as a factor: a pause that was disturbed shall not decide all. */
+    /** How far the price may go from that of the host, and a pause from what was expected of it, as a factor. */
     private static final double FARTHEST = 4;
 
     private final double hostNs;
@@ -28,10 +28,11 @@ final class CopyPrice {
     }
 
     void observe(long pages, long tookNs) {
+        double most = known == 0 ? tookNs : FARTHEST * Math.max(meanNs, pages * ns());
         known += WEIGHT * (1 - known);
         double share = WEIGHT / known; // the first counts wholly
         double morePages = pages - meanPages;
-        double moreNs = tookNs - meanNs;
+        double moreNs = Math.min(tookNs, most) - meanNs;
         meanPages += share * morePages;
         meanNs += share * moreNs;
         variance = (1 - share) * (variance + share * morePages * morePages);

@@ -28,6 +28,9 @@ final class Forecast implements AutoCloseable {
     private final Histogram recall = new Histogram(PERMILLE, DIGITS);
     private final Histogram gain = RunLog.newHistogram();
     private final Histogram loss = RunLog.newHistogram();
+    /** Ranges that the next capture is told of, and those of the last one. */
+    private long asked;
+    private long interruptions;
     private long unprotected;
     private long hits;
     private long ranges;
@@ -44,6 +47,7 @@ final class Forecast implements AutoCloseable {
     /** Tells the coming capture what to leave writable, and what to make so. */
     void fill(Capture capture) {
         predictor.predict(leftWritable, capture.predicted(), capture.lifted());
+        asked = capture.predicted().rangeCount() + capture.lifted().rangeCount();
     }
 
     /** Pages that the last capture left writable. */
@@ -73,6 +77,7 @@ final class Forecast implements AutoCloseable {
         copyPrice.observe(copied - capture.copiedAhead(), capture.phaseNs(Phase.COPY));
         predictor.observe(nowWritten, 1 - capture.copiedAhead() / guarded, copyPrice.ns());
         leftWritable.copyFrom(capture.predicted());
+        interruptions = asked;
         capture.writtenBefore().copyFrom(nowWritten.address(), nowWritten.size());
         return nowWritten.size() + capture.saved().pages().size() - capture.saved().frameCount();
     }
@@ -81,7 +86,7 @@ final class Forecast implements AutoCloseable {
         hits += nowHit;
         lastFaults = nowWritten - nowHit;
         unprotected += nowUnprotected;
-        ranges += leftWritable.rangeCount();
+        ranges += interruptions;
         written += nowWritten;
         if (prediction == Prediction.OFF) {
             return;
@@ -92,7 +97,7 @@ final class Forecast implements AutoCloseable {
         if (nowWritten > 0) {
             recall.recordValue(PERMILLE * nowHit / nowWritten);
         }
-        long saved = (long) savedNs(nowHit, nowUnprotected, leftWritable.rangeCount());
+        long saved = (long) savedNs(nowHit, nowUnprotected, interruptions);
         RunLog.record(saved < 0 ? loss : gain, Math.abs(saved));
     }
 
@@ -143,6 +148,7 @@ final class Forecast implements AutoCloseable {
     void forget() {
         predictor.forget();
         leftWritable.clear();
+        interruptions = 0;
     }
 
     RunRecord.PredictionScore score() {

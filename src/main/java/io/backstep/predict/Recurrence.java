@@ -29,6 +29,8 @@ final class Recurrence {
     private static final int LONGEST = (1 << COUNT_BITS) - 1;
     private static final int RHYTHMS = 1 << 2 * COUNT_BITS;
     private static final double FADE = 0.9;
+    /** A count below that is none. */
+    private static final double LITTLE = 1e-9;
     /** As if so many pages of each rhythm had been seen that were not written. */
     private static final double DOUBT = 4;
 
@@ -77,7 +79,7 @@ final class Recurrence {
 
     private static void fade(double[] counts) {
         for (int i = 0; i < counts.length; i++) {
-            counts[i] = Math.max(counts[i] * FADE, Double.MIN_NORMAL);
+            counts[i] = counts[i] < LITTLE ? 0 : counts[i] * FADE;
         }
     }
 
@@ -112,7 +114,7 @@ final class Recurrence {
         copyNs = newCopyNs;
         guardedNs = newGuardedNs;
         for (int i = 0; i < PATTERNS; i++) {
-            patternShare[i] = patternWritten[i] / patternSeen[i];
+            patternShare[i] = patternWritten[i] / (patternSeen[i] + LITTLE);
         }
         for (int i = 0; i < RHYTHMS; i++) {
             rhythmShare[i] = rhythmWritten[i] / (rhythmSeen[i] + DOUBT);

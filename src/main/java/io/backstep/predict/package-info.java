@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * Which pages will be written in the coming interval, from which were written in the past ones. Knows no target and no
+ * Which pages to have writable in the coming interval, from which were written in the past ones. Knows no target and no
  * operating system.
  */
 package io.backstep.predict;

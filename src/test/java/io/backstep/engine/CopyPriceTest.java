@@ -40,6 +40,16 @@ class CopyPriceTest {
     }
 
     @Test
+    void shouldNotLetOnePauseThatWasDisturbedDecide() {
+        for (int i = 0; i < PAUSES; i++) {
+            price.observe(1000, 300_000);
+        }
+        price.observe(1000, 30_000_000);
+
+        assertEquals(300, price.ns(), 150);
+    }
+
+    @Test
     void shouldFollowAndStayNearThatOfTheHost() {
         for (int i = 0; i < PAUSES; i++) {
             price.observe(1000, 10_000_000);

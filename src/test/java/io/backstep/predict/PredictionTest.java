@@ -127,6 +127,18 @@ class PredictionTest {
     }
 
     @Test
+    void shouldExpectNothingOfWhatItHasNotSeenForLong() {
+        try (Predictor predictor = Prediction.COST.newPredictor(PRICES)) {
+            for (int i = 0; i < 7_000; i++) {
+                observe(predictor, page -> false);
+            }
+            observe(predictor, page -> page < 100);
+            predictor.predict(open, predicted, lifted);
+            assertTrue(predicted.isEmpty() && lifted.isEmpty(), predicted + ", " + lifted);
+        }
+    }
+
+    @Test
     void shouldExpectNoRoundWhereThereIsNone() {
         SplittableRandom random = new SplittableRandom(8);
         try (Predictor predictor = Prediction.COST.newPredictor(PRICES)) {
