@@ -437,6 +437,7 @@ public final class FakeTarget implements Target {
             capture.dropped().add(page, page + 1);
         }
         noteAllCaptured();
+        lift(capture);
         capture.trackedPages(pages.size());
         capture.atNs(clock.getAsLong());
         if (!capture.isLive()) {
@@ -445,6 +446,17 @@ public final class FakeTarget implements Target {
             pause(capture);
         }
         return true;
+    }
+
+    /** It sees every write, so that only what is lifted is taken for written though it may not be. */
+    private void lift(Capture capture) {
+        capture.predicted().clear();
+        for (long page : pages.keySet()) {
+            if (capture.lifted().contains(page)) {
+                capture.predicted().add(page, page + 1);
+                written.add(page);
+            }
+        }
     }
 
     /** Inverts a bit in the memory into which the last capture copied a page. */
