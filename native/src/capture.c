@@ -28,7 +28,7 @@ static int leave_writable(struct bs_process *p, const struct bs_capture *c) {
     }
     if (result == 0 && (result = bs_ranges_subtract(&p->scratch, &wanted, &p->carried)) == 0 &&
         (result = bs_ranges_intersect(&p->lifting, &p->scratch, &p->held)) == 0) {
-        result = bs_uffd_lift(p->uffd, &p->lifting, &p->scratch);
+        result = bs_uffd_lift_all(p->uffd, &p->lifting, &p->scratch);
     }
     return result < 0 ? result : bs_ranges_add_all(&p->left_writable, &p->scratch, &p->lifting);
 }

@@ -12,6 +12,7 @@
 #include "hurry.h"
 #include "pagemap.h"
 #include "process.h"
+#include "uffd.h"
 
 #define BLOCK 512 /* pages of a huge one */
 #define BLOCK_BYTES (BLOCK * BS_PAGE_SIZE)
@@ -183,8 +184,7 @@ static bool is_huge(const struct bs_process *p, const struct block *block, uint6
 
 /* It counts as written from here on, so that the next capture copies all of it. */
 static int unprotect(const struct bs_process *p, const struct block *block) {
-    struct uffdio_writeprotect all = {.range = {.start = block->first * BS_PAGE_SIZE, .len = BLOCK_BYTES}};
-    return ioctl(p->uffd, UFFDIO_WRITEPROTECT, &all) < 0 ? -errno : 0;
+    return bs_uffd_lift(p->uffd, block->first, block->first + BLOCK);
 }
 
 /* What an interval takes less if it is huge. */

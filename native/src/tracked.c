@@ -159,7 +159,7 @@ static int leave_writable(struct bs_tracked *t, const struct bs_capture *c) {
     int result = bs_ranges_intersect(&t->left_writable, &spared, written(t));
     if (result == 0 && (result = bs_ranges_subtract(&t->scratch, &wanted, written(t))) == 0 &&
         (result = bs_ranges_intersect(&t->chosen, &t->scratch, &t->ranges)) == 0) {
-        result = bs_uffd_lift(t->uffd, &t->chosen, &t->scratch);
+        result = bs_uffd_lift_all(t->uffd, &t->chosen, &t->scratch);
     }
     return result < 0 ? result : bs_ranges_add_all(&t->left_writable, &t->scratch, &t->chosen);
 }

@@ -20,13 +20,16 @@ int bs_uffd_register(int uffd, pid_t pid, uint64_t start, uint64_t end) {
                          (int) pid);
 }
 
-int bs_uffd_lift(int uffd, const struct bs_vector *pages, struct bs_vector *lifted) {
+int bs_uffd_lift(int uffd, uint64_t first, uint64_t end) {
+    struct uffdio_writeprotect lift = {.range = {.start = first * BS_PAGE_SIZE, .len = (end - first) * BS_PAGE_SIZE}};
+    return ioctl(uffd, UFFDIO_WRITEPROTECT, &lift) < 0 ? -errno : 0;
+}
+
+int bs_uffd_lift_all(int uffd, const struct bs_vector *pages, struct bs_vector *lifted) {
     lifted->size = 0;
     for (size_t i = 0; i < bs_ranges_count(pages); i++) {
         const struct bs_range *range = bs_ranges_at(pages, i);
-        struct uffdio_writeprotect lift = {
-            .range = {.start = range->first * BS_PAGE_SIZE, .len = (range->end - range->first) * BS_PAGE_SIZE}};
-        if (ioctl(uffd, UFFDIO_WRITEPROTECT, &lift) == 0 && bs_ranges_add(lifted, range->first, range->end) < 0) {
+        if (bs_uffd_lift(uffd, range->first, range->end) == 0 && bs_ranges_add(lifted, range->first, range->end) < 0) {
             return -ENOMEM;
         }
     }

@@ -156,8 +156,7 @@ final class CheapestPages implements Predictor {
     }
 
     private void close(long first, long end, long known, double sum, PageRanges into) {
-        if (sum > prices.rangeNs()) {
-            into.add(first, end);
+        if (addIfWorth(first, end, sum, into)) {
             gapPages += end - first - known;
         }
     }
@@ -191,10 +190,12 @@ final class CheapestPages implements Predictor {
         addIfWorth(first, end, sum, into);
     }
 
-    private void addIfWorth(long first, long end, double sum, PageRanges into) {
-        if (sum > prices.rangeNs()) {
-            into.add(first, end);
+    private boolean addIfWorth(long first, long end, double sum, PageRanges into) {
+        if (sum <= prices.rangeNs()) {
+            return false;
         }
+        into.add(first, end);
+        return true;
     }
 
     @Override

@@ -64,9 +64,7 @@ public final class CaptureWords extends NativeWords {
             return false;
         }
         capture.pages().copyFrom(word(PAGES), word(PAGE_COUNT));
-        if (word(PREDICTED) != capture.predicted().address()) {
-            capture.predicted().copyFrom(word(PREDICTED), word(PREDICTED_COUNT));
-        }
+        capture.predicted().copyFrom(word(PREDICTED), word(PREDICTED_COUNT));
         capture.trackedPages(word(HELD_PAGES));
         capture.atNs(word(AT_NS));
         capture.copiedAhead(word(AHEAD));

@@ -32,18 +32,14 @@ class CopyPriceTest {
 
     @Test
     void shouldDivideTheTimeWherePagesAreTheSame() {
-        for (int i = 0; i < PAUSES; i++) {
-            price.observe(1000, 300_000);
-        }
+        observeOften(1000, 300_000);
 
         assertEquals(300, price.ns(), 1);
     }
 
     @Test
     void shouldNotLetOnePauseThatWasDisturbedDecide() {
-        for (int i = 0; i < PAUSES; i++) {
-            price.observe(1000, 300_000);
-        }
+        observeOften(1000, 300_000);
         price.observe(1000, 30_000_000);
 
         assertEquals(300, price.ns(), 150);
@@ -51,14 +47,16 @@ class CopyPriceTest {
 
     @Test
     void shouldFollowAndStayNearThatOfTheHost() {
-        for (int i = 0; i < PAUSES; i++) {
-            price.observe(1000, 10_000_000);
-        }
+        observeOften(1000, 10_000_000);
         assertEquals(4 * HOST_NS, price.ns());
 
-        for (int i = 0; i < PAUSES; i++) {
-            price.observe(1000, 1);
-        }
+        observeOften(1000, 1);
         assertEquals(HOST_NS / 4, price.ns());
+    }
+
+    private void observeOften(long pages, long tookNs) {
+        for (int i = 0; i < PAUSES; i++) {
+            price.observe(pages, tookNs);
+        }
     }
 }

@@ -96,7 +96,7 @@ class PredictionTest {
                 observe(predictor, page -> even && page < 100);
             }
             predictor.predict(open, predicted, lifted);
-            assertEquals("pages", predicted.toString() + lifted.toString().substring("pages".length()));
+            assertTrue(predicted.isEmpty() && lifted.isEmpty(), predicted + ", " + lifted);
             open.add(0, 100);
             predictor.predict(open, predicted, lifted);
             assertTrue(predicted.isEmpty(), predicted.toString());
